@@ -65,7 +65,10 @@ MAILS = Metric(
 )
 OPEN_JOBS = Metric("numberyard_jobs_open", MetricKind.GAUGE, ("status",), "Jobs that have not ended, by status.")
 PENDING = Metric(
-    "numberyard_pieces_pending", MetricKind.GAUGE, ("phase",), "Work items that wait for a worker, now or later."
+    "numberyard_pieces_pending",
+    MetricKind.GAUGE,
+    ("phase",),
+    "Work items that wait for a worker, now or later; at most 10,000 of each phase are counted.",
 )
 LEASED = Metric("numberyard_pieces_leased", MetricKind.GAUGE, ("phase",), "Work items that a worker is processing.")
 QUEUE_AGE = Metric(

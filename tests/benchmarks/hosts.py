@@ -17,14 +17,13 @@ from pathlib import Path
 import psycopg
 
 from tests.benchmarks import figures, imports
-from tests.benchmarks.figures import Figure, Findings, at_least, at_most, guarded
+from tests.benchmarks.figures import Figure, Findings, at_most, guarded
 from tests.benchmarks.lab import Lab
 from tests.chaos.hosts import ACCOUNT, COMMANDS, HostsStand, worker_command
 from tests.support.servers.service import wait_for
 
 QUEUES = "checking,chunks,reports,upkeep"
 MOST_MORE = 1.15  # processor time of two hosts
-LEAST_FASTER = 1.7  # validation by two workers
 PARTITIONS = 8
 IMPORT_SECONDS = 600.0
 _VALIDATED = """
@@ -58,7 +57,8 @@ def scenario(lab: Lab) -> Findings:
             "validation: one host / two",
             figures.ratios(validated[1], validated[2]),
             "x",
-            guarded(lab.sizes.judged, at_least(LEAST_FASTER)),
+            None,
+            "the S3 API server runs on the same cores; `workers` has the figure without it",
         ),
         *_copies(lab),
     ]

@@ -20,6 +20,7 @@ from tests.benchmarks import (
     actions,
     against_copy,
     against_peers,
+    backlog,
     bench_phone,
     changes,
     corrections,
@@ -62,6 +63,7 @@ SCENARIOS: Mapping[str, Callable[[Lab], Findings]] = {
     "readings": readings.scenario,
     "exports": exports.scenario,
     "lists": lists.scenario,
+    "backlog": backlog.scenario,
 }
 
 

@@ -9,10 +9,11 @@ from tests.benchmarks.figures import Figure, Findings, at_least, guarded
 from tests.benchmarks.lab import Lab
 
 # Phases whose work is ours alone, as far as the ledger tells them apart.
-BEFORE, AFTER, WRITING = ("check", "validate", "cut"), ("report", "render"), ("write",)
+BEFORE, VALIDATION, AFTER = ("check", "validate", "cut"), ("validate",), ("report", "render")
+WRITING = ("write",)
 RESOLVE = "resolve"
 CONTENDERS = (1, 2)
-LEAST = 1.3
+LEAST, LEAST_VALIDATION = 1.3, 1.7
 
 Runs = dict[int, list[imports.Import]]
 
@@ -30,6 +31,12 @@ def scenario(lab: Lab) -> Findings:
             *(_figure(workers, found) for workers, found in runs.items()),
             Figure("whole import: one / two workers", _faster(one.seconds for one in runs[1] + runs[2]), "x"),
             Figure("check, validate, cut: one / two workers", _faster(_spans(runs, BEFORE)), "x", limit),
+            Figure(
+                "validate: one / two workers",
+                _faster(_spans(runs, VALIDATION)),
+                "x",
+                guarded(lab.sizes.judged, at_least(LEAST_VALIDATION)),
+            ),
             Figure("report, render: one / two workers", _faster(_spans(runs, AFTER)), "x", limit),
             *(Figure(f"resolve, {workers} workers", _rate(runs, workers), "rows/s") for workers in CONTENDERS),
             Figure("resolve: rate of two / one", figures.ratio(_rate(runs, 2), _rate(runs, 1)), "x", limit),

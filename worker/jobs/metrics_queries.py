@@ -44,7 +44,7 @@ Samples = dict[tuple[str, ...], float]
 """A metric's samples: its labels' values -> the figure."""
 
 MOST_SECONDS = 5  # for each query: a late response to a scrape is useless
-MOST_COUNTED = 20_000  # work items of each phase that wait
+MOST_COUNTED = 10_000  # work items of each phase that wait
 
 _PHASES = tuple((phase.value,) for phase in Phase)
 _KNOWN: dict[Metric, tuple[tuple[str, ...], ...]] = {
@@ -91,8 +91,9 @@ def _open_jobs() -> sa.Select[Any]:
 def _work_items() -> sa.TextClause:
     """Return the query for the work items of each phase that wait and that are leased.
 
-    Those that cannot be claimed, of ended jobs or jobs under review, are not waiting. Read job by job from the queue.
+    Those that cannot be claimed, of ended jobs or jobs under review, are not waiting.
     """
+    # OFFSET 0: the planner keeps the order, job by job from the queue, also where its statistics are old.
     return sa.text(f"""
         SELECT of.phase, waiting.items AS pending, coalesce(leased.items, 0) AS leased,
             extract(epoch FROM now() - waiting.since) AS queue_age,
@@ -102,11 +103,15 @@ def _work_items() -> sa.TextClause:
             SELECT count(*) AS items, min(setback_since) AS setback_since,
                 min(next_attempt_at) FILTER (WHERE next_attempt_at <= now()) AS since
             FROM (
-                SELECT job_chunks.next_attempt_at, job_chunks.setback_since
-                FROM queued_jobs JOIN jobs ON jobs.id = queued_jobs.job_id
-                JOIN job_chunks ON job_chunks.job_id = jobs.id
-                WHERE queued_jobs.queue = of.queue AND queued_jobs.due_at < 'infinity'
-                    AND job_chunks.state = '{ChunkState.PENDING}' AND job_chunks.phase = of.phase AND ({CLAIMABLE})
+                SELECT item.next_attempt_at, item.setback_since
+                FROM (
+                    SELECT job_id FROM queued_jobs WHERE queue = of.queue AND due_at < 'infinity' LIMIT :most
+                ) AS queued CROSS JOIN LATERAL (
+                    SELECT job_chunks.next_attempt_at, job_chunks.setback_since
+                    FROM jobs JOIN job_chunks ON job_chunks.job_id = jobs.id
+                    WHERE jobs.id = queued.job_id AND job_chunks.job_id = queued.job_id
+                        AND job_chunks.state = '{ChunkState.PENDING}' AND job_chunks.phase = of.phase AND ({CLAIMABLE})
+                    OFFSET 0) AS item
                 LIMIT :most) AS counted) AS waiting
         LEFT JOIN (
             SELECT phase, count(*) AS items, min(setback_since) AS setback_since
