@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from schemas.database.tables import UNASSIGNED, metadata, schema_versions
 from worker.config.settings import Settings
 from worker.database import migrate
+from worker.queue.turns import CLAIMABLE
 
 TEMPLATE = "template_of_tests"
 APPLICATION = "tests"  # the connections of this module
@@ -53,6 +54,15 @@ NOTE_HOLDINGS = f"""
     INSERT INTO tenant_countries {_COUNTRIES} ON CONFLICT DO NOTHING"""  # noqa: S608 - our own
 _FORGOTTEN = f"SELECT count(*) FROM ({_HELD} EXCEPT SELECT * FROM holdings) AS them"  # noqa: S608 - our own
 _FORGOTTEN_COUNTRIES = f"SELECT count(*) FROM ({_COUNTRIES} EXCEPT SELECT * FROM tenant_countries) AS them"  # noqa: S608 - our own
+_UNQUEUED = f"""
+    SELECT count(*) FROM job_chunks JOIN jobs ON jobs.id = job_chunks.job_id
+    WHERE job_chunks.state = 'pending' AND ({CLAIMABLE}) AND NOT EXISTS (
+        SELECT 1 FROM queued_jobs JOIN queued_tenants USING (tenant_id, queue)
+        WHERE job_id = jobs.id AND queue = queue_of_phase(job_chunks.phase) AND is_due AND is_waiting
+        UNION ALL
+        SELECT 1 FROM queued_jobs
+        WHERE job_id = jobs.id AND queue = queue_of_phase(job_chunks.phase) AND NOT is_due
+            AND due_at <= greatest(job_chunks.next_attempt_at, now()))"""  # noqa: S608 - our own
 _OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name AND pid <> pg_backend_pid()"
 _SEQUENCES = "SELECT format('%I.%I', schemaname, sequencename) FROM pg_sequences ORDER BY 1"
 _SIZE = "SELECT pg_database_size(current_database())"
@@ -121,6 +131,7 @@ class Databases:
             return False
         assert not forgotten(connection), "kinds of numbers that lists do not know of"
         assert not forgotten_countries(connection), "countries that numbers without one are not read in"
+        assert not unqueued(connection), "work items that no claim would find"
         connection.execute(sa.text(self._empty_it))
         return not self._has_grown(connection)
 
@@ -149,6 +160,12 @@ def forgotten(connection: sa.Connection) -> int:
 def forgotten_countries(connection: sa.Connection) -> int:
     """How many pairs of a tenant and a calling code of its tree's numbers are missing from `tenant_countries`."""
     found: int = connection.execute(sa.text(_FORGOTTEN_COUNTRIES)).scalar_one()
+    return found
+
+
+def unqueued(connection: sa.Connection) -> int:
+    """How many work items wait that can be claimed, now or later, and that the queue does not lead to."""
+    found: int = connection.execute(sa.text(_UNQUEUED)).scalar_one()
     return found
 
 
