@@ -12,6 +12,7 @@ from typing import Any
 
 from schemas.codes import CATALOGUE, Code, text_of
 from schemas.columns import Column
+from schemas.quotas import QUOTA_TEXTS, Quota, QuotaExceededError
 
 
 class RequestCode(StrEnum):
@@ -62,6 +63,7 @@ class RequestCode(StrEnum):
     NO_FILE = "NO_FILE"
     EXPORT_TOO_LARGE = "EXPORT_TOO_LARGE"
     DUPLICATE_FIELD = "DUPLICATE_FIELD"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
 
 
 @dataclass(frozen=True)
@@ -221,6 +223,11 @@ REQUEST_PROBLEMS: dict[RequestCode, RequestProblem] = {
     RequestCode.DUPLICATE_FIELD: RequestProblem(
         422, "A field or a query parameter was sent more than once.", "Send each one once."
     ),
+    RequestCode.QUOTA_EXCEEDED: RequestProblem(
+        429,
+        "A quota of your company is used up.",
+        "See `quota`, `limit` and `used`. Wait, or ask your provider for more.",
+    ),
 }
 
 
@@ -251,6 +258,21 @@ def of_job(code: RequestCode, sqlstate: str = "") -> dict[str, Any]:
     problem, text = REQUEST_PROBLEMS[code], _ENDED_JOB[code]
     more = {"sqlstate": sqlstate} if sqlstate else {}
     return _problem(code.value, problem.status, problem.title, *text, more)
+
+
+def of_quota(exceeded: QuotaExceededError) -> dict[str, Any]:
+    """Return the problem body of a request or a job that exceeds a quota: RATE_LIMITED for requests per minute (R37).
+
+    Its members say which quota, its limit, how much of it is used and was requested, and when it starts again.
+    """
+    quota, limit, used = exceeded.quota, exceeded.limit, exceeded.used
+    code = RequestCode.RATE_LIMITED if quota is Quota.REQUESTS else RequestCode.QUOTA_EXCEEDED
+    problem, text = REQUEST_PROBLEMS[code], QUOTA_TEXTS[quota]
+    detail = text.detail.format(limit=limit, used=used, left=max(limit - used, 0), requested=exceeded.requested)
+    more: dict[str, Any] = {"quota": quota.value, "limit": limit, "used": used, "requested": exceeded.requested}
+    if exceeded.resets_at is not None:
+        more["resets_at"] = exceeded.resets_at.isoformat()
+    return _problem(code.value, problem.status, problem.title, detail, text.fix, more)
 
 
 def of_file(

@@ -7,6 +7,7 @@ from functools import partial
 from apiflask import APIFlask
 from flask import Response, request
 
+from schemas.quotas import QuotaExceededError
 from webhook import portal, reference
 from webhook.api import (
     actions,
@@ -27,11 +28,13 @@ from webhook.api import (
     users,
     webhooks,
 )
+from webhook.api import quotas as quotas_api
 from webhook.http import (
     body_limits,
     cross_origin,
     errors,
     idempotency,
+    quotas,
     refusals,
     request_ids,
     request_metrics,
@@ -68,6 +71,7 @@ def create_app() -> APIFlask:
     app.request_class = BoundedRequest
     errors.register(app)
     app.register_error_handler(idempotency.ReplayedError, idempotency.replay)
+    app.register_error_handler(QuotaExceededError, _over_quota)
     for resource in (
         uploads,
         import_profiles,
@@ -84,6 +88,7 @@ def create_app() -> APIFlask:
         tokens,
         callbacks,
         webhooks,
+        quotas_api,
         health,
         metrics,
     ):
@@ -105,6 +110,11 @@ def create_app() -> APIFlask:
     return app
 
 
+def _over_quota(exceeded: QuotaExceededError) -> Response:
+    refusal = quotas.refused(exceeded)
+    return errors.respond(refusal.body, refusal.headers)
+
+
 def _seal(response: Response) -> Response:
     """Add the headers that every response has; those that pages have set are kept."""
     request_ids.end(response)
@@ -112,6 +122,7 @@ def _seal(response: Response) -> Response:
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
     response.headers.setdefault("Content-Security-Policy", _POLICY)
+    quotas.add_headers(response)
     if request.path.startswith("/v1/"):
         response.headers.setdefault("Cache-Control", "private, no-cache")
     return response

@@ -27,13 +27,14 @@ from schemas import arrow_schemas, permissions, request_problems
 from schemas.codes import Code, Outcome, text_of
 from schemas.job_kinds import JOB_KINDS, JobKind
 from schemas.jobs import JobStatus, OnError, Phase, Stage, Tally
+from schemas.quotas import QuotaExceededError
 from schemas.request_problems import RequestCode
 from worker.callbacks import deliver
 from worker.config import error_reports
 from worker.config.errors import reason_of
 from worker.config.failpoints import Failpoint, hit
 from worker.config.settings import Settings, get_settings
-from worker.database import schema_version
+from worker.database import quotas, schema_version
 from worker.database.engine import transaction
 from worker.database.schema_version import ProcessKind, UnusableSchemaError
 from worker.jobs import corrections
@@ -125,9 +126,17 @@ def _attempt(lease: leases.Lease, settings: Settings, attempt: Attempt) -> None:
 def check(lease: leases.Lease) -> None:
     """read -> validate -> cut: cut the rows into chunks, or end the job with the file's error and keep nothing.
 
-    For a file of several batches this is only `read`; `validate` and `cut` are separate work items.
+    For a file of several batches this is only `read`; `validate` and `cut` are separate work items. A file beyond the
+    tenant's rows per day (R37) ends the job here: it has been read, and nothing is written.
     """
     hit(Failpoint.CHECK_CLAIMED)
+    try:
+        _check(lease)
+    except QuotaExceededError as exceeded:
+        failures.exceed(lease, exceeded)
+
+
+def _check(lease: leases.Lease) -> None:
     job, row = _job_of(lease)
     # The API checks this too, but the enterprise may have lost the permission since.
     refused = permissions.check_upload(job.actor) if job.kind is JobKind.UPLOAD else None
@@ -151,7 +160,8 @@ def check(lease: leases.Lease) -> None:
         _end_check(lease, checked, job, reading)
         return
     complete = partial(completion.complete_read, lease=lease, file_facts=checked.facts, batch_rows=checked.batch_rows)
-    end = partial(_end_reading, lease=lease, job=job, reading=reading, complete=complete)
+    counting = _counting_rows(complete, lease, job, sum(checked.batch_rows))
+    end = partial(_end_reading, lease=lease, job=job, reading=reading, complete=counting)
     _enter(lease, end, Failpoint.READ_ENTERED, Failpoint.READ_COMMITTED, len(checked.batch_rows))
 
 
@@ -183,6 +193,24 @@ def _end_reading(
     if reading is not None:
         record(connection, lease, job, reading)
     return complete(connection)
+
+
+def _counting_rows(
+    complete: Callable[[Connection], Phase | None], lease: leases.Lease, job: Job, rows: int
+) -> Callable[[Connection], Phase | None]:
+    """Return `complete`, and then the count of rows against the tenant's rows per day (R37). `QuotaExceededError`.
+
+    Those of an undo and of a retry do not count (R27, R33).
+    """
+    if job.kind is JobKind.UNDO or job.options.only_failed:
+        return complete
+
+    def end(connection: Connection) -> Phase | None:
+        following = complete(connection)
+        quotas.take_rows(connection, lease.job_id, rows)
+        return following
+
+    return end
 
 
 def correct(lease: leases.Lease) -> None:
@@ -255,7 +283,9 @@ def _job_of(lease: leases.Lease) -> tuple[Job, Row[Any]]:
 def _end_check(
     lease: leases.Lease, checked: completion.CheckedJob, job: Job, reading: FileReading | None = None
 ) -> None:
-    complete = partial(completion.complete_check, lease=lease, checked=checked)
+    complete: Callable[[Connection], Phase | None] = partial(completion.complete_check, lease=lease, checked=checked)
+    if reading is not None:  # after `cut`, the rows have been counted when they were read
+        complete = _counting_rows(complete, lease, job, checked.rows_total)
     end = partial(_end_reading, lease=lease, job=job, reading=reading, complete=complete)
     _enter(lease, end, Failpoint.CHECK_ENTERED, Failpoint.CHECK_COMMITTED, max(len(checked.chunk_rows), 1))
     hit(Failpoint.CHECK_ANNOUNCED)

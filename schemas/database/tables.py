@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from schemas.capabilities import CAPABILITY_NAMES, CARRIER_FIELDS
 from schemas.mails import MailEvent
+from schemas.quotas import Quota
 from schemas.roles import Role, Scope
 
 metadata = sa.MetaData(
@@ -78,6 +79,43 @@ tenants = sa.Table(
 sa.Index("uq_tenants_parent_name", tenants.c.parent_id, sa.func.lower(tenants.c.name), unique=True)
 # One tree: two operators who set up the service at the same moment must not create two roots (R1).
 sa.Index("uq_tenants_root", tenants.c.kind, unique=True, postgresql_where=tenants.c.parent_id.is_(None))
+
+# A tenant's own quotas (R37); null: the one of the settings, 0: no limit.
+tenant_quotas = sa.Table(
+    "tenant_quotas",
+    metadata,
+    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    *(sa.Column(quota.value, sa.BigInteger) for quota in Quota),
+    _now("updated_at"),
+    *(sa.CheckConstraint(f"{quota} >= 0", name=quota.value) for quota in Quota),
+)
+
+# What tenants use of the quotas that are sums: rows of a day (UTC) and stored bytes. A use adds a row, in the
+# transaction of what is counted, so that transactions do not wait for each other; a sum is that of its rows, which
+# upkeep folds.
+tenant_usage = sa.Table(
+    "tenant_usage",
+    metadata,
+    _key(sa.BigInteger),
+    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("quota", sa.Text, nullable=False),
+    # 1970-01-01 for stored bytes, which are no daily sum.
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("quota IN ('rows_per_day', 'stored_bytes')", name="quota"),
+    sa.Index("ix_tenant_usage_tenant_id", "tenant_id", "quota", "day"),
+)
+
+# Files that are being received. A request that does not extend its row until `until` does not count any more.
+upload_slots = sa.Table(
+    "upload_slots",
+    metadata,
+    sa.Column("claim", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+    sa.Index("ix_upload_slots_tenant_id", "tenant_id", "until"),
+    sa.Index("ix_upload_slots_until", "until"),
+)
 
 carriers = sa.Table(
     "carriers",
@@ -478,6 +516,10 @@ jobs = sa.Table(
     sa.Column("undo_of_id", sa.BigInteger, sa.ForeignKey("jobs.id")),
     # The job whose failed rows this file corrects.
     sa.Column("parent_id", sa.BigInteger, sa.ForeignKey("jobs.id")),
+    # What of the job was counted against quotas of its tenant: the rows, once they are read, and the stored file, as
+    # long as it is kept.
+    sa.Column("counted_rows", sa.BigInteger),
+    sa.Column("counted_bytes", sa.BigInteger),
     # How often the file was checked again, each time from the beginning.
     sa.Column("rechecks", sa.Integer, nullable=False, server_default="0"),
     # The expected effect of a job under review (`schemas.http.resources.Review`), and until when it can be confirmed.
@@ -499,13 +541,8 @@ jobs = sa.Table(
     sa.Index("ix_jobs_unsettled", "status", postgresql_where=sa.text("status IN ('review', 'cancelling')")),
     # Jobs that have not ended: every scrape of the metrics counts them.
     sa.Index("ix_jobs_open", "status", postgresql_where=sa.text("finished_at IS NULL")),
-    # Those before a job in the queue: its place is counted.
-    sa.Index(
-        "ix_jobs_waiting",
-        "tenant_id",
-        "id",
-        postgresql_where=sa.text("finished_at IS NULL AND status <> 'review'"),
-    ),
+    # The same of one tenant, for its quota, and for a job's place in the queue.
+    sa.Index("ix_jobs_open_tenant", "tenant_id", "id", postgresql_where=sa.text("finished_at IS NULL")),
     # Reviews that expire next.
     sa.Index("ix_jobs_review_until", "review_until", postgresql_where=sa.text("status = 'review'")),
     # Jobs whose files are removed next: a job leaves an index once the files of that class are gone.

@@ -52,6 +52,13 @@ BOUNDS: Mapping[str, Bound] = {
     "number_counts": Bound(
         "20 rows for each tenant, status, and calling code or carrier; folded", "with the tenant", remover="fold_counts"
     ),
+    "tenant_quotas": Bound("tenants with quotas of their own", "with the tenant"),
+    "tenant_usage": Bound(
+        "20 rows for each tenant and day, and for its stored bytes; folded",
+        "rows of a day until two days later",
+        remover="fold_usage",
+    ),
+    "upload_slots": Bound("uploads that are being received", "for two lease times", ("lease_seconds",), "forget_slots"),
     "counted_days": Bound("days", "", ("keep_daily_counts_days",), "expire_days"),
     "daily_holdings": Bound(
         "kinds of numbers of each holder, for each day", "", ("keep_daily_counts_days",), "expire_days"
@@ -152,4 +159,5 @@ KEYS: Mapping[str, Bound] = {
     "unacked, unacked_index, unacked_mutex": Bound("messages that workers have taken", "until they are done"),
     "_kombu.binding*": Bound("one for each queue"),
     "numberyard.ready.*": Bound("workers that start", "ten seconds"),
+    "numberyard.rates:*": Bound("callers that send requests: one for each tenant and person", "a minute"),
 }

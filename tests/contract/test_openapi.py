@@ -78,6 +78,7 @@ OPERATIONS = {
     "create_unassignment": ("POST /v1/unassignments", {202: [JSON]}),
     "get_callback": ("GET /v1/callbacks/{callback_id}", {200: [JSON]}),
     "get_callback_secret": ("GET /v1/callbacks/secret", {200: [JSON]}),
+    "list_quotas": ("GET /v1/quotas", {200: [JSON]}),
     "list_changes": ("GET /v1/changes", {200: [JSON]}),
     "create_webhook": ("POST /v1/webhooks", {201: [JSON]}),
     "delete_webhook": ("DELETE /v1/webhooks/{webhook_id}", {204: []}),

@@ -31,6 +31,7 @@ STARTS = (
     "/carriers",
     "/import-profiles",
     "/webhooks",
+    "/limits",
     "/account",
 )
 

@@ -51,7 +51,7 @@ FAULTY = sheets.csv_bytes(
 # The command line has no command for these.
 WITHOUT_COMMAND = {
     *("get_template_csv", "get_template_xlsx", "list_job_corrections", "take_back_job_correction", "list_job_rows"),
-    *("get_job_file", "get_holdings_csv", "get_carrier", "update_carrier", "get_token"),
+    *("get_job_file", "get_holdings_csv", "get_carrier", "update_carrier", "get_token", "list_quotas"),
     *("get_liveness", "get_readiness", "get_metrics"),
 }
 

@@ -331,6 +331,7 @@ NEEDED: Mapping[str, tuple[str, str]] = {
     "delete_import_profile": ("operator", "uploads:write"),
     "list_tenants": ("viewer", "accounts:read"),
     "get_tenant": ("viewer", "accounts:read"),
+    "list_quotas": ("viewer", "accounts:read"),
     "list_users": ("viewer", "accounts:read"),
     "get_user": ("viewer", "accounts:read"),
     "list_carriers": ("viewer", "accounts:read"),
@@ -395,6 +396,7 @@ PORTAL_PAGES: Mapping[str, str] = {
         GET /enterprises
         GET /resellers
         GET /carriers
+        GET /limits
         GET /webhooks
         GET /webhooks/<webhook_id>
         GET /webhooks/<webhook_id>/messages/<message_id>

@@ -14,7 +14,7 @@ from webhook.http import usable_schema
 from worker.config import settings
 from worker.config.settings import Settings
 from worker.database import engine as database_engine
-from worker.queue import broker
+from worker.queue import broker, request_rates
 from worker.storage import files
 
 
@@ -32,6 +32,7 @@ def forget() -> None:
         broker._client,  # noqa: SLF001
     ):
         kept.cache_clear()
+    request_rates.forget()
     usable_schema.verdict.forget()
 
 

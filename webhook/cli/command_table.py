@@ -64,6 +64,7 @@ _TASKS: dict[str, dict[str, Lazy]] = {
         "init": Lazy("webhook.cli.commands.init", "init", "Create the Master Reseller and its first token."),
         "migrate": Lazy("webhook.cli.commands.migrate", "migrate", "Update the database tables to this version."),
         "doctor": Lazy("webhook.cli.commands.doctor", "doctor", "Check settings and servers."),
+        "quotas": Lazy("webhook.cli.commands.quotas", "quotas", "Show and set the quotas of a tenant."),
         "verify": Lazy("webhook.cli.commands.verify", "verify", "Check that jobs, files and inventory agree."),
     },
 }

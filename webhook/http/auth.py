@@ -8,12 +8,13 @@ from schemas import permissions
 from schemas.permissions import Actor
 from schemas.request_problems import RequestCode
 from schemas.roles import Operation
-from webhook.http import access, request_logs
+from webhook.http import access, quotas, request_logs
 from webhook.http.client_address import forwarded_address
 from webhook.http.errors import refuse
 from webhook.http.query_strings import check_query
 from webhook.http.request_bodies import check_body
 from worker.accounts import tokens
+from worker.accounts.tokens import Bearer
 from worker.config.settings import get_settings
 from worker.database.engine import transaction
 
@@ -21,15 +22,16 @@ from worker.database.engine import transaction
 def require_actor() -> None:
     """Authenticate a request of a protected blueprint, before its view runs, and check what the view needs (R35).
 
-    An expired, revoked or unknown token gets the same 401. Also refuses invalid queries and bodies on routes that would
-    not read them.
+    An expired, revoked or unknown token gets the same 401. Counts the request against the rate of its tenant (R37).
+    Also refuses invalid queries and bodies on routes that would not read them.
     """
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    bearer_actor = _actor_of(secret.strip()) if scheme.lower() == "bearer" and secret else None
-    if bearer_actor is None:
+    bearer = _bearer_of(secret.strip()) if scheme.lower() == "bearer" and secret else None
+    if bearer is None:
         raise refuse(RequestCode.UNAUTHENTICATED)
-    g.actor = bearer_actor
-    request_logs.bind_actor(bearer_actor)
+    g.actor = bearer.actor
+    request_logs.bind_actor(bearer.actor)
+    quotas.count_request(bearer.actor.tenant, bearer.request_limit)
     require(access.operation_of(current_app.view_functions[request.endpoint or ""]))
     check_query(request)
     check_body(request)  # only once the actor is known: it costs more than a refusal
@@ -53,8 +55,8 @@ def client_address() -> str:
     return peer if named is None else named
 
 
-def _actor_of(secret: str) -> Actor | None:
-    """Return the actor of a valid token, and record its use. Refuses addresses outside of the token's networks."""
+def _bearer_of(secret: str) -> Bearer | None:
+    """Return who acts with a valid token, and record its use. Refuses addresses outside of the token's networks."""
     address = client_address()
     with transaction() as connection:
         bearer = tokens.find(connection, secret)
@@ -66,7 +68,7 @@ def _actor_of(secret: str) -> Actor | None:
             raise refuse(code, detail, fix="Use it from one of its networks, or create a token for this one.")
         if bearer.is_due:
             tokens.record_use(connection, bearer.token.id, address[:_LONGEST_ADDRESS])
-    return bearer.actor
+    return bearer
 
 
 _LONGEST_ADDRESS = 64  # characters: more than any address, but not all that a proxy may pass on

@@ -39,6 +39,8 @@ EXPOSED = (
     "Link",
     "Location",
     "Preference-Applied",
+    "RateLimit",
+    "RateLimit-Policy",
     "Retry-After",
     "Sunset",
     "X-Request-Id",

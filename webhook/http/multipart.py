@@ -16,7 +16,7 @@ from werkzeug.http import parse_options_header
 
 from schemas.codes import Code
 from schemas.request_problems import RequestCode
-from webhook.http import file_names
+from webhook.http import auth, file_names, quotas
 from webhook.http.errors import Refused, refuse, refuse_file
 from webhook.http.query_strings import check_repeated
 from webhook.http.received_files import (
@@ -43,6 +43,8 @@ OnFields = Callable[[dict[str, str]], None]
 def receive(request: Request, key: str, limit: int, on_fields: OnFields | None = None) -> Received:
     """Store the request's file under `key`. Raises `Refused` if it is too large, interrupted, altered or missing.
 
+    Also if the actor's tenant is sending as many files as it may (R37).
+
     Digests in the header of the request are those of the whole body; in the header of the part, those of the file.
     `on_fields` is called with the non-empty form fields before the file is kept. It may remove fields that the caller
     of `receive` must not get, or raise; then nothing is stored.
@@ -53,7 +55,7 @@ def receive(request: Request, key: str, limit: int, on_fields: OnFields | None =
         raise refuse(RequestCode.UNSUPPORTED_MEDIA_TYPE, f"Send {MULTIPART} with the file in the field “{FIELD}”.")
     expected = sent_digests(request.headers, *DIGESTS)
     body = DigestingStream(request.stream, list(expected))
-    with Receiver(key) as receiver:
+    with quotas.upload_slot(auth.actor().tenant), Receiver(key) as receiver:
         sink = Sink(receiver, limit)
         fields, parts = _parse(request, cast("IO[bytes]", body), options["boundary"].encode("latin-1"), sink)
         compare_digests(expected, body.digests)

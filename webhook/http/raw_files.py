@@ -14,6 +14,7 @@ from werkzeug.exceptions import ClientDisconnected
 from schemas.codes import Code
 from schemas.request_problems import RequestCode
 from schemas.workbooks import MEDIA_TYPE
+from webhook.http import auth, quotas
 from webhook.http.body_limits import CSV, GZIP
 from webhook.http.errors import refuse, refuse_file
 from webhook.http.received_files import (
@@ -36,13 +37,15 @@ _FIX = "Send the file with gzip, or without Content-Encoding."
 def receive_raw(request: Request, key: str, limit: int) -> Received:
     """Store the request's body under `key`. Raises `Refused` if it is too large, interrupted, altered or empty.
 
+    Also if the actor's tenant is sending as many files as it may (R37).
+
     `limit`: bytes of the file, and of the body. `Content-Digest` and `Repr-Digest` are those of the body as it is sent,
     so of the packed file.
     """
     check_length(request, limit, limit)
     expected = sent_digests(request.headers, *DIGESTS)
     body = DigestingStream(request.stream, list(expected))
-    with Receiver(key) as receiver:
+    with quotas.upload_slot(auth.actor().tenant), Receiver(key) as receiver:
         sink = Sink(receiver, limit)
         blocks = _sent(request, body)
         for block in _unpacked(blocks) if request.content_encoding == GZIP else blocks:

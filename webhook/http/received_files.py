@@ -13,7 +13,7 @@ from werkzeug.datastructures import Headers
 
 from schemas.codes import Code
 from schemas.request_problems import RequestCode
-from webhook.http import file_names, idempotency
+from webhook.http import file_names, idempotency, quotas
 from webhook.http.errors import refuse, refuse_file
 from worker.storage.files import Receiver
 
@@ -51,6 +51,7 @@ class Sink:
         if self.receiver.size + len(block) > self._limit:
             raise refuse_file(Code.FILE_TOO_LARGE, f"The limit is {self._limit:,} bytes.", limit=self._limit)
         idempotency.keep_key()
+        quotas.keep_upload_slot()
         return self.receiver.write(block)
 
     def seek(self, _offset: int) -> int:

@@ -6,7 +6,7 @@ template `parts.html`, the macros that all pages are built from.
 
 from __future__ import annotations
 
-from webhook.portal.accounts import carriers, tenants, tokens, user_numbers, users, webhooks
+from webhook.portal.accounts import carriers, quotas, tenants, tokens, user_numbers, users, webhooks
 from webhook.portal.jobs import activity, confirm_cancel_undo, corrections, profiles, uploads
 from webhook.portal.jobs import pages as job_pages
 from webhook.portal.login import account, admins, sign_in
@@ -41,5 +41,6 @@ pages = (
     carriers,
     tokens,
     webhooks,
+    quotas,
     static_files,
 )  # importing them registers their routes on the blueprint

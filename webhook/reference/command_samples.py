@@ -60,6 +60,7 @@ COMMANDS: Mapping[str, str | None] = {
     "get_numbers_jsonl": "numberyard export --country US --status unassigned --out numbers.jsonl",
     "get_holdings_csv": None,
     "create_export": "numberyard export --country US --status unassigned --out numbers.xlsx",
+    "list_quotas": None,
     "list_changes": "numberyard changes --limit 100 --json",
     "list_tenants": "numberyard tenants list",
     "create_tenant": 'numberyard tenants add "Lakeside Clinic" --kind enterprise --billing-reference AC-4711',

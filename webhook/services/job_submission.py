@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from schemas.job_kinds import JobKind
 from schemas.jobs import JobOptions
-from webhook.http import auth, idempotency
+from schemas.quotas import QuotaExceededError
+from webhook.http import auth, idempotency, quotas
 from worker.config.failpoints import Failpoint, hit
 from worker.database.engine import TRANSIENT, transaction
 from worker.jobs import queries, submit
@@ -23,7 +24,10 @@ from worker.storage import files
 
 @contextmanager
 def submitting(job: str) -> Iterator[None]:
-    """Run a block that inserts the job with this public id. If it raises, remove the job's files from the storage."""
+    """Run a block that inserts the job with this public id. If it raises, remove the job's files from the storage.
+
+    Refuses (QUOTA_EXCEEDED) a job that exceeds a quota of its tenant.
+    """
     hit(Failpoint.ACCEPT_STORED)
     try:
         yield
@@ -38,6 +42,8 @@ def submitting(job: str) -> Iterator[None]:
         if files.root() is not None or not isinstance(error, files.StoreError):
             with suppress(*files.FAILURES):
                 files.remove_job(job)
+        if isinstance(error, QuotaExceededError):
+            raise quotas.refused(error) from error
         raise
     hit(Failpoint.ACCEPT_COMMITTED)
 
@@ -56,6 +62,7 @@ def submit_upload_again(connection: sa.Connection, row: sa.Row[Any], job: str, o
         external_id=row.external_id,
         metadata=row.metadata,
         admin_id=actor.admin_id,
+        counted_rows=row.counted_rows,
     )
     submit.submit(connection, order)
     idempotency.record_job(connection, job)

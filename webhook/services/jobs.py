@@ -16,9 +16,10 @@ from schemas.columns import Column
 from schemas.http import resources
 from schemas.job_kinds import WITHOUT_ROWS
 from schemas.jobs import TERMINAL, JobStatus, Phase
+from schemas.quotas import QuotaExceededError
 from schemas.request_problems import RequestCode
 from schemas.roles import operation_on_job
-from webhook.http import auth, idempotency, serializers
+from webhook.http import auth, idempotency, quotas, serializers
 from webhook.http.concurrency_limits import WAITS
 from webhook.http.errors import Refused, refuse, stop_if
 from webhook.http.preferences import decline_wait
@@ -216,6 +217,8 @@ def _decided(job_id: str, decide: Callable[[sa.Connection, int], Phase | None], 
             phase = decide(connection, row.id)
         except control.WrongStateError as error:
             raise refuse(error.code, job_status=error.status) from error
+        except QuotaExceededError as error:
+            raise quotas.refused(error) from error
         idempotency.record_job(connection, following or job_id)
     hit(Failpoint.DECISION_COMMITTED)
     broker.wake(phase, following or job_id)

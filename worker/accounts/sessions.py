@@ -17,9 +17,10 @@ import sqlalchemy as sa
 
 from schemas.database.tables import admins, sessions, tenants
 from schemas.permissions import Tenant
+from schemas.quotas import Quota
 from schemas.roles import Role
 from worker.config.settings import get_settings
-from worker.database import tenant_scope
+from worker.database import quotas, tenant_scope
 from worker.queue.job_state import in_seconds
 
 _SEEN_EVERY = 60  # seconds: the last use of a session is written once a minute, not with every page
@@ -57,6 +58,7 @@ class Session:
     role: Role
     must_change_password: bool
     has_notices: bool
+    request_limit: int  # requests that the person may send per minute (R37); 0 for no limit
 
 
 def begin(connection: sa.Connection, admin_id: int) -> Begun:
@@ -82,6 +84,7 @@ def find(connection: sa.Connection, secret: str) -> Session | Over:
             is_idle.label("is_idle"),
             (sessions.c.expires_at <= sa.func.now()).label("is_old"),
             (sessions.c.last_seen_at <= in_seconds(-_SEEN_EVERY)).label("is_due"),
+            quotas.own_limit(Quota.REQUESTS).label("request_limit"),
         )
         .join(admins, admins.c.tenant_id == tenants.c.id)
         .join(sessions, sessions.c.admin_id == admins.c.id)
@@ -96,7 +99,8 @@ def find(connection: sa.Connection, secret: str) -> Session | Over:
         connection.execute(sessions.update().where(sessions.c.id == row.session_id).values(last_seen_at=sa.func.now()))
     tenant = tenant_scope.tenant_of(row)
     role, must_change_password = Role(row.role), row.must_change_password
-    return Session(row.session_id, row.admin_id, row.email, tenant, role, must_change_password, row.has_notices)
+    limit = quotas.limit_of(Quota.REQUESTS, row.request_limit)
+    return Session(row.session_id, row.admin_id, row.email, tenant, role, must_change_password, row.has_notices, limit)
 
 
 def end(connection: sa.Connection, secret: str) -> None:

@@ -16,10 +16,11 @@ import sqlalchemy as sa
 
 from schemas.database.tables import admins, tenants, tokens
 from schemas.permissions import ActingToken, Actor, TokenLimits
+from schemas.quotas import Quota
 from schemas.roles import Role, Scope
 from worker.accounts.tenants import GoneError
 from worker.config.settings import get_settings
-from worker.database import expired_rows, tenant_scope
+from worker.database import expired_rows, quotas, tenant_scope
 from worker.queue.job_state import in_seconds
 
 PREFIX = "nyk_"
@@ -39,11 +40,15 @@ class Issued:
 
 @dataclass(frozen=True)
 class Bearer:
-    """The actor of a valid token. `is_due`: whether its last use is to be recorded (`record_use`)."""
+    """The actor of a valid token. `is_due`: whether its last use is to be recorded (`record_use`).
+
+    `request_limit`: requests that its tenant may send per minute (R37); 0 for no limit.
+    """
 
     actor: Actor
     token: ActingToken
     is_due: bool
+    request_limit: int
 
 
 def create(  # noqa: PLR0913 - the columns
@@ -115,7 +120,7 @@ def find(connection: sa.Connection, secret: str) -> Bearer | None:
     limits = TokenLimits(role, frozenset(map(Scope, row.scopes)), tuple(row.networks), row.expires_at)
     token = ActingToken(row.token_id, row.admin_id, limits)
     actor = Actor(tenant_scope.tenant_of(row), row.token_name, role=role, scopes=limits.scopes, token=token)
-    return Bearer(actor, token, row.is_due)
+    return Bearer(actor, token, row.is_due, quotas.limit_of(Quota.REQUESTS, row.request_limit))
 
 
 @lru_cache(maxsize=1)
@@ -130,6 +135,7 @@ def _bearers() -> sa.Select[Any]:
             tokens.c.role.label("token_role"),
             admins.c.role.label("admin_role"),
             _is_due().label("is_due"),
+            quotas.own_limit(Quota.REQUESTS).label("request_limit"),
             *(tokens.c[name] for name in shown),
         )
         .join(tokens, tokens.c.tenant_id == tenants.c.id)

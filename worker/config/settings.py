@@ -282,6 +282,28 @@ class Settings(BaseSettings):
     mails_per_hour: int = Field(
         100, ge=1, description="Maximum e-mails of one tenant in an hour. Those above it are not sent."
     )
+    quota_requests_per_minute: int = Field(
+        30_000,
+        ge=0,
+        description="Maximum API requests of one tenant in a minute, and requests of one person in the portal; 0: no "
+        "limit. This and the following quotas can be set for each tenant: `numberyard quotas set`.",
+    )
+    quota_concurrent_uploads: int = Field(
+        32, ge=0, description="Maximum files that one tenant sends at the same moment; 0: no limit."
+    )
+    quota_open_jobs: int = Field(
+        10_000, ge=0, description="Maximum jobs of one tenant that have not ended; 0: no limit."
+    )
+    quota_rows_per_day: int = Field(
+        100_000_000,
+        ge=0,
+        description="Maximum rows of files, lists and selections of one tenant in a day (UTC); 0: no limit.",
+    )
+    quota_stored_bytes: int = Field(
+        1024 * 1024 * MIB,
+        ge=0,
+        description="Maximum size of the uploads and exports that are kept for one tenant, in bytes; 0: no limit.",
+    )
     sweep_seconds: float = Field(
         1.0, gt=0, description="Pause between two runs of the rescuer, which recovers lost work, in seconds."
     )

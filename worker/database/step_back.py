@@ -44,6 +44,7 @@ _LOSSES = (
     _Since("0029", "exports and their files", "FROM jobs WHERE kind = 'export'"),
     _Since("0030", "recorded changes of numbers", "FROM number_changes"),
     _Since("0031", "subscriptions to events", "FROM webhooks"),
+    _Since("0038", "tenants with quotas of their own", "FROM tenant_quotas"),
 )
 _OF_SUCH_PEOPLE = "admin_id IN (SELECT id FROM admins WHERE role <> 'admin')"
 _RESTRICTED = f"role <> 'admin' OR networks <> '{{}}' OR cardinality(scopes) < {len(Scope)} OR {_OF_SUCH_PEOPLE}"

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from schemas.database.tables import correction_previews, corrections, file_descriptions, job_chunks, jobs
 from schemas.jobs import TERMINAL, WORKED_IN, ChunkState, JobStatus, Phase
 from worker.config.settings import get_settings
+from worker.database import quotas
 from worker.queue import job_state
 
 DAY, HOUR = 86_400.0, 3600.0  # seconds
@@ -147,6 +148,9 @@ def mark(connection: sa.Connection, ended: Ended) -> None:
     """Record that expired files are removed. With the report, delete the work items: the job itself has the counts."""
     values = {_MARKS[part].name: False for part in ended.over}
     connection.execute(jobs.update().where(jobs.c.id == ended.job_id).values(values))
+    for part, of_exports in ((FileClass.UPLOAD, False), (FileClass.REPORT, True)):
+        if part in ended.over:
+            quotas.free_bytes(connection, ended.job_id, of_exports=of_exports)
     if FileClass.UPLOAD in ended.over:
         connection.execute(file_descriptions.delete().where(file_descriptions.c.job_id == ended.job_id))
     if FileClass.REPORT in ended.over:

@@ -16,6 +16,7 @@ from schemas.jobs import JobOptions, JobStatus, Phase
 from worker.accounts.tenants import GoneError
 from worker.config import request_origin, tracing
 from worker.config.request_origin import Origin
+from worker.database import quotas
 from worker.jobs import callback_secrets
 from worker.queue import job_state
 
@@ -36,7 +37,7 @@ class NewJob:
     Its rows are in the storage: as `file` under `worker.storage.files.upload_key`, as a list or selection under
     `listed_key`, or they are those of the job `undo_of_id`. An export has none. The caller has checked `callback_url`.
     `admin_id`: the account that started the job in the portal. `external_id`, `metadata`: what the client attaches to
-    the job.
+    the job. `counted_rows`: rows that were counted against the quota of rows for the job whose file is read again.
     """
 
     job: str  # its public id
@@ -51,18 +52,23 @@ class NewJob:
     external_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     admin_id: int | None = None
+    counted_rows: int | None = None
 
 
 def submit(connection: sa.Connection, order: NewJob) -> int:
     """Create a job and its first work item; return its database id. `GoneError` if its tenant was deleted meanwhile.
 
-    A file that the tenant has uploaded before is recorded as a duplicate, not refused.
+    `QuotaExceededError` if the tenant has as many open jobs or stored bytes as it may have (R37). A file that
+    the tenant has uploaded before is recorded as a duplicate, not refused.
     """
     with tracing.span(f"submit {order.kind}", tracing.Kind.PRODUCER, attributes={"numberyard.job": order.job}):
         return _insert(connection, order, request_origin.current())
 
 
 def _insert(connection: sa.Connection, order: NewJob, origin: Origin) -> int:
+    # A retry (R33) has no file of its own; of an export's file, the size is not known yet.
+    size = order.file.size if order.file is not None and not order.options.only_failed else 0
+    quotas.admit_job(connection, order.tenant_id, 1 if order.kind is JobKind.EXPORT else size)
     values: dict[str, Any] = {
         "public_id": order.job,
         "tenant_id": order.tenant_id,
@@ -79,6 +85,7 @@ def _insert(connection: sa.Connection, order: NewJob, origin: Origin) -> int:
         "traceparent": origin.traceparent,
         # The rows of a retry (R33) are those of its parent: it has no file of its own.
         "keeps_upload": not order.options.only_failed,
+        "counted_rows": order.counted_rows,
     }
     if order.file is not None:
         same = sa.select(sa.func.max(jobs.c.id)).where(
@@ -102,6 +109,8 @@ def _insert(connection: sa.Connection, order: NewJob, origin: Origin) -> int:
         callback = {"job_id": job_id, "tenant_id": order.tenant_id, "url": order.callback_url}
         connection.execute(callbacks.insert().values(callback))
         callback_secrets.ensure(connection, order.tenant_id)
+    if size:
+        quotas.take_bytes(connection, job_id, order.tenant_id, size)
     job_state.add_work_items(connection, job_id, first_phase(order.kind), {0: 0})
     return job_id
 

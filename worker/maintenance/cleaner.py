@@ -19,9 +19,9 @@ from sqlalchemy.exc import DBAPIError
 from worker.accounts import login_throttle, sessions, tokens
 from worker.config.errors import reason_of
 from worker.config.settings import get_settings
-from worker.database import processes
+from worker.database import processes, quotas
 from worker.database.engine import transaction
-from worker.jobs import idempotency, past_deliveries, retention, webhooks
+from worker.jobs import idempotency, past_deliveries, retention, upload_slots, webhooks
 from worker.maintenance import orphan_folders
 from worker.numbers import changes, counts, history, holdings_report
 from worker.storage import files, scratch
@@ -93,6 +93,18 @@ def fold_counts() -> int:
     """Add up rows of the counts of numbers; return how many rows fewer there are."""
     with transaction() as connection:
         return counts.fold(connection)
+
+
+def fold_usage() -> int:
+    """Add up rows of what tenants use of their quotas, and delete those of past days; return how many rows fewer."""
+    with transaction() as connection:
+        folded = quotas.fold(connection)
+    return folded + _in_batches(quotas.forget_days)
+
+
+def forget_slots() -> int:
+    """Delete slots of uploads whose process was killed; return how many."""
+    return _in_batches(upload_slots.forget_expired)
 
 
 def count_day() -> int:
@@ -205,6 +217,8 @@ STEPS: tuple[Callable[[], int], ...] = (
     forget_sign_ins,
     forget_tokens,
     fold_counts,
+    fold_usage,
+    forget_slots,
     expire,
     expire_changes,
     expire_history,

@@ -27,7 +27,7 @@ from schemas.jobs import (
 )
 from schemas.metrics import PIECES
 from worker.config.settings import get_settings
-from worker.database import counters
+from worker.database import counters, quotas
 from worker.queue import job_state
 from worker.queue.job_state import in_seconds
 from worker.queue.leases import Lease, LostLeaseError, update_leased
@@ -325,6 +325,7 @@ def complete_export(
     if _change(connection, lease, **values).status == JobStatus.CANCELLING:
         return job_state.finish_cancellation(connection, lease.job_id), False
     _change(connection, lease, tally=Tally(exported).to_json())
+    quotas.take_bytes(connection, lease.job_id, lease.tenant_id, int(facts["size"]))
     job_state.change_status(connection, lease.job_id, JobStatus.PUBLISHING)
     return job_state.end_job(connection, lease.job_id, JobStatus.COMPLETED), True
 
@@ -350,6 +351,8 @@ def fail_job(
     `keeps_upload`: its file is kept, to be read again. Return the phase that now has work items, if any.
     """
     _end_work(connection, lease)
+    if not keeps_upload:
+        quotas.free_bytes(connection, lease.job_id, of_exports=False)
     # A retry (R33) has no file to keep.
     kept = jobs.c.keeps_upload if keeps_upload else sa.false()
     # Locks the job before the count: a chunk that is being committed is either in the tally or finds the job ended.

@@ -21,6 +21,7 @@ from schemas.codes import Code, fault_bit, number_of
 from schemas.columns import Column
 from schemas.jobs import JobOptions, OnError, Phase
 from schemas.mails import MailResult
+from schemas.quotas import QuotaExceededError
 from schemas.request_problems import RequestCode
 from worker.config.errors import reason_of, sqlstate_of
 from worker.config.failpoints import Failpoint, hit
@@ -72,6 +73,17 @@ def refuse(lease: leases.Lease, code: Code, detail: str, context: Mapping[str, o
         else:
             files.remove_job(lease.job_public_id)
     log.info("file_refused", code=code.value)
+    broker.wake(following, lease.job_public_id)
+
+
+def exceed(lease: leases.Lease, exceeded: QuotaExceededError) -> None:
+    """End a job whose rows exceed its tenant's quota (R37). Its file is kept, to be checked again on another day."""
+    with transaction() as connection:
+        following = completion.fail_job(connection, lease, request_problems.of_quota(exceeded))
+    hit(Failpoint.REFUSE_COMMITTED)
+    with suppress(*files.FAILURES):  # retention removes the files later
+        files.remove_all_but(lease.job_public_id, files.upload_key(lease.job_public_id))
+    log.info("quota_exceeded", quota=exceeded.quota.value)
     broker.wake(following, lease.job_public_id)
 
 

@@ -88,8 +88,8 @@ INDEXES = {
     "ix_job_chunks_pending": (["job_id", "number", "phase"], "state = 'pending'"),
 }
 JOB_INDEXES = {
+    "ix_jobs_open_tenant": (["tenant_id", "id"], "finished_at IS NULL"),
     "ix_jobs_review_until": (["review_until"], "status = 'review'"),
-    "ix_jobs_waiting": (["tenant_id", "id"], "finished_at IS NULL AND status <> 'review'"),
 }
 # What waits already. A queue's first claim corrects what must not be claimed now, as of jobs under review.
 ENQUEUE = """

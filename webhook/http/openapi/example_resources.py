@@ -289,6 +289,18 @@ RESPONSES: dict[str, Json] = {
     "ImportProfileList": _page(_PROFILE),
     "Tenant": _TENANT,
     "TenantList": _page(_TENANT),
+    "QuotaList": {
+        "tenant": RESELLER,
+        "data": [
+            {
+                "name": "rows_per_day",
+                "limit": 100_000_000,
+                "used": 1000,
+                "remaining": 99_999_000,
+                "resets_at": "2026-12-01T00:00:00Z",
+            }
+        ],
+    },
     "User": _USER,
     "UserList": _page(_USER),
     "Carrier": _CARRIER,

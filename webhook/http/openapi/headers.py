@@ -40,6 +40,11 @@ RESPONSE_HEADERS = {
     "Location": _header("Path of the resource.", more={"format": "uri-reference"}),
     "ETag": _header("Names the state of the resource, for `If-Match` and `If-None-Match`."),
     "Retry-After": _header("Seconds after which the request can be sent again.", kind="integer"),
+    "RateLimit": _header(
+        "Requests that your company has left in this minute (`r`), and the seconds until the next one (`t`), as "
+        '`"requests";r=29990;t=42` (draft-ietf-httpapi-ratelimit-headers-10). Not if there is no limit.'
+    ),
+    "RateLimit-Policy": _header('The limit: `q` requests in `w` seconds, as `"requests";q=30000;w=60`.'),
     "Link": _header('The next page: `<...>; rel="next"` (RFC 8288). Not on the last page.'),
     "Idempotent-Replayed": _header("`true` if this is the response to an earlier request with the same key."),
     "Preference-Applied": _header("`wait=n`, if the request was held for up to n seconds (RFC 7240)."),
@@ -83,6 +88,8 @@ def add_to_responses(operation: Json, accepted: tuple[Header, ...]) -> None:
     is_list = any(parameter.get("name") == "cursor" for parameter in operation.get("parameters", []))
     for status, response in operation["responses"].items():
         names = _names(status, response, accepted)
+        if "429" in operation["responses"] and status != "401":
+            names += ["RateLimit", "RateLimit-Policy"]
         if is_list and status == "200":
             names.append("Link")
         if operation["operationId"] in _EXPORTS and status == "200":

@@ -56,6 +56,10 @@ _BY_OPERATION: dict[RequestCode | Code, tuple[str, ...]] = {
         *("correct_job", "preview_job_correction"),
     ),
     RequestCode.CURSOR_EXPIRED: ("list_changes",),
+    RequestCode.QUOTA_EXCEEDED: (
+        *("create_upload", *_ACTIONS, "create_user", "create_export"),
+        *("recheck_job", "retry_job", "undo_job"),
+    ),
     RequestCode.WEBHOOK_DISABLED: ("test_webhook", "replay_webhook_message"),
     RequestCode.MESSAGE_PENDING: ("replay_webhook_message",),
     Code.EXTERNAL_NOT_ALLOWED: ("create_upload", *_NUMBERS_OF_USERS),

@@ -1,4 +1,4 @@
-"""The blueprint of all pages, and the checks that every request passes: sign-in, role (R35) and CSRF.
+"""The blueprint of all pages, and the checks that every request passes: sign-in, rate (R37), role (R35) and CSRF.
 
 A page that needs no sign-in is marked `@open_to_all`, every other one with what it needs (`webhook.http.access`). A
 form whose body is read as a stream is marked `@late`: it calls `csrf.check_token` itself, as soon as it has the fields
@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 from apiflask import APIBlueprint
 from flask import current_app, request
 
-from webhook.http import access, auth
+from webhook.http import access, auth, quotas
 from webhook.portal.shared import csrf
 from webhook.portal.shared.content_negotiation import READING
-from webhook.portal.shared.login_required import load, require_admin
+from webhook.portal.shared.login_required import load, require_admin, session
 
 bp = APIBlueprint("portal", "webhook.portal", template_folder="templates", enable_openapi=False)
 
@@ -48,6 +48,7 @@ def _admit() -> Any:  # noqa: ANN401 - None or a response
         answer = require_admin()
         if answer is not None:
             return answer
+        quotas.count_page(session().tenant, session().admin_id, session().request_limit)
         access.check(auth.actor(), access.operation_of(view))
     if request.method not in READING and not getattr(view, _LATE, False):
         csrf.check_form()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 _UNITS = ((24 * 3600, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
-_SIZES = ("bytes", "KB", "MB", "GB")
+_SIZES = ("bytes", "KB", "MB", "GB", "TB")
 
 
 def file_size(size: int) -> str:

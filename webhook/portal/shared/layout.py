@@ -79,6 +79,7 @@ PLACES = (
     NavigationEntry("Import profiles", "/import-profiles", Operation.READ_PROFILES, _may_have_profiles),
     NavigationEntry("Webhooks", "/webhooks", Operation.READ_JOBS),
     NavigationEntry("API tokens", "/tokens", Operation.READ_TOKENS),
+    NavigationEntry("Limits", "/limits", Operation.READ_ACCOUNTS),
 )
 
 
