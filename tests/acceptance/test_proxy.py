@@ -6,21 +6,24 @@ import hashlib
 import json
 import re
 import socket
+import ssl
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.support import guides
 from tests.support.files import sheets
+from tests.support.programs import need
 from tests.support.servers import service
-from tests.support.servers.nginx import Nginx, proxied
+from tests.support.servers.nginx import Nginx, certified, proxied
 from tests.support.servers.service import Service, wait_for
 from worker.runtime.processes.ports import LOOPBACK, free_port
 
@@ -31,6 +34,7 @@ SLOW_BYTES = 50 * MIB
 PIECE = 64 * 1024
 SLOW_CLIENTS = 200
 MOST_SECONDS = 20.0  # of a short request on a busy machine
+DEADLINE = 60.0
 BOUNDARY = "boundary"
 HEAD = (
     f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="numbers.csv"\r\n'
@@ -243,6 +247,62 @@ def test_metrics_are_not_public(nginx: Nginx) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
 
 
+def test_a_new_certificate_interrupts_nothing(running: Service, token: str, tmp_path: Path) -> None:
+    """nginx takes one of another authority, by the command of docs/guides/maintenance.md, while requests go on."""
+    with proxied(tmp_path / "nginx", int(running.url.rpartition(":")[2])) as nginx:
+        both = trusting(nginx.trust)
+        answers: list[int | str] = []
+        done = threading.Event()
+        thread = threading.Thread(target=ask, args=(nginx.url, token, both, answers, done))
+        thread.start()
+        try:
+            new = certified(nginx.folder)
+            trusting(new, both)
+            assert not accepts(nginx.url, new), "the new certificate is in use before the reload"
+            reload, *_ = guides.blocks("maintenance", "Certificates")
+            place = f"{need('nginx')} -p '{nginx.folder}' -c '{nginx.folder}/nginx.conf'"
+            guides.run(reload.replace("nginx", place, 1))
+            wait_for(lambda: accepts(nginx.url, new), DEADLINE, "the new certificate", 0.1)
+            before = len(answers)
+            wait_for(lambda: len(answers) > before + 20, DEADLINE, "requests to go on", 0.1)
+        finally:
+            done.set()
+            thread.join()
+        assert {answer for answer in answers if answer not in {200, 202}} == set()
+        assert not accepts(nginx.url, nginx.trust), "the old certificate is still in use"
+
+
+def trusting(trust: ssl.SSLContext, context: ssl.SSLContext | None = None) -> ssl.SSLContext:
+    """Have a context, a new one if none is given, trust what another does."""
+    context = context or ssl.create_default_context()
+    context.load_verify_locations(cadata=b"".join(trust.get_ca_certs(binary_form=True)))
+    return context
+
+
+def accepts(url: str, trust: ssl.SSLContext) -> bool:
+    """Return whether the certificate is by what is trusted."""
+    try:
+        return httpx.get(f"{url}/livez", verify=trust, trust_env=False).status_code == 200
+    except httpx.ConnectError as error:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return False
+        raise
+
+
+def ask(url: str, token: str, trust: ssl.SSLContext, answers: list[int | str], done: threading.Event) -> None:
+    """List and upload, each by a connection of its own, and note the statuses or errors."""
+    headers, file = {"Authorization": f"Bearer {token}"}, service.block(2)
+    while not done.is_set():
+        for method, path, files in (("GET", "/v1/jobs", None), ("POST", "/v1/uploads", {"file": ("few.csv", file)})):
+            try:
+                sent = httpx.request(
+                    method, url + path, headers=headers, files=files, verify=trust, trust_env=False, timeout=60
+                )
+                answers.append(sent.status_code)
+            except httpx.TransportError as error:
+                answers.append(str(error))
+
+
 # Without the service
 
 
@@ -291,7 +351,7 @@ class Echo(BaseHTTPRequestHandler):
 
 def test_clients_cannot_forge_their_address(tmp_path: Path) -> None:
     with ThreadingHTTPServer((LOOPBACK, 0), Echo) as server:
-        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         with (
             proxied(tmp_path / "nginx", server.server_port) as proxy,
             proxy.client(

@@ -43,9 +43,7 @@ def begun(
     done = bench.numberyard(release, "migrate")
     assert done.returncode == 0, done.stderr
     made = stand.document(bench.numberyard(release, "init", "--name", "Master", "--json"))
-    webs = [bench.start(release, "web"), bench.start(release, "web")]
-    for role in roles:
-        bench.start(release, role)
+    webs = bench.start(release, "web", "web", *roles)[:2]
     return webs, accounts.create(webs, made["token"])
 
 
