@@ -1,4 +1,4 @@
-"""The service that tests of this folder share, unless they need one of their own."""
+"""The service that tests of clients and of the proxy share."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ import pytest
 from tests.support.servers import service
 from tests.support.servers.service import Service
 
+MIB = 1024 * 1024
+METRICS_TOKEN = "of-the-tests-alone"  # noqa: S105
+
 
 @pytest.fixture(scope="package")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The service with the default settings; tests share it, so each works on numbers of its own."""
-    with service.running(tmp_path_factory.mktemp("service"), workers=1) as found:
+    """Behind a proxy, with metrics and a limit for uploads. Tests share it: each works on numbers of its own."""
+    settings = {"trust_forwarded": True, "max_upload_bytes": 64 * MIB, "metrics_token": METRICS_TOKEN}
+    with service.running(tmp_path_factory.mktemp("service"), workers=1, **service.CALM, **settings) as found:
         yield found

@@ -17,7 +17,7 @@ import pytest
 from tests.support.api_client import REPORT_BOM
 from tests.support.servers.service import NO_TLS, Json, Service
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("generated")]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("clients")]
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "tests/support/generated_import.py"
 BINARIES = Path(sys.executable).parent

@@ -193,7 +193,7 @@ def test_mail_password_tokens_and_signing_secrets(bench: Stand) -> None:
     """A mail server with one password only: the e-mail that it refuses meanwhile arrives after the restart."""
     with mail_server.serving() as mails, receiving() as receiver:
         bench.settings |= mails.settings | {"callback_networks": NETWORK, "callback_backoff_scale": 0.01}
-        webs, own = begun(bench, PRESENT)
+        webs, own = begun(bench, PRESENT, webs=1)
         requests = load(own)
         with requests.running():
             change_mail_password(bench, webs, mails)

@@ -13,7 +13,7 @@ from tests.support.api_client import REPORT_BOM
 from tests.support.node import Node
 from tests.support.servers.service import NO_TLS, Json, Service
 
-pytestmark = pytest.mark.xdist_group("generated")
+pytestmark = pytest.mark.xdist_group("clients")
 
 
 @pytest.fixture(scope="module")

@@ -65,11 +65,13 @@ def install(version: str, folder: Path) -> Release:
     tree = folder / "tree"
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
         files.extractall(tree, filter="data")
-    venv.create(folder / "venv", with_pip=True, symlinks=True)
+    venv.create(folder / "venv", symlinks=True)
     python = folder / "venv/bin/python"
     locked = ["--require-hashes", "--no-deps", "--requirement", str(tree / "requirements.lock")]
     quiet = ["--disable-pip-version-check", "--quiet", "--no-input"]
-    subprocess.run([str(python), "-m", "pip", *quiet, "install", *locked], check=True, timeout=INSTALL_SECONDS)
+    # Most of what pip would compile is never imported.
+    pip = [sys.executable, "-m", "pip", "--python", str(python), *quiet, "install", "--no-compile"]
+    subprocess.run([*pip, *locked], check=True, timeout=INSTALL_SECONDS)
     return Release(version, python, tree)
 
 

@@ -107,7 +107,7 @@ def test_a_rolling_upgrade_loses_nothing_and_answers_no_error(bench: Stand, prev
 
 def test_web_processes_of_the_release_before_serve_at_every_version(bench: Stand, previous: Release) -> None:
     """Migrations can stop between any two of them, and requests go on meanwhile."""
-    webs, own = begun(bench, previous)
+    webs, own = begun(bench, previous, webs=1)
     ids = jobs_of_every_state(own)
     stand.stop(running(bench, previous, "worker", "upkeep", "beat"))
     paths = ["/v1/jobs", "/v1/numbers", "/v1/tenants", "/v1/carriers", "/v1/tokens", "/v1/users", "/readyz"]
@@ -133,7 +133,7 @@ def test_web_processes_of_the_release_before_serve_at_every_version(bench: Stand
 
 def test_a_step_back_with_jobs_in_flight(bench: Stand, previous: Release) -> None:
     """Refused while something stands in the way; then the earlier release carries on what this one has begun."""
-    webs, own = begun(bench, PRESENT)
+    webs, own = begun(bench, PRESENT, webs=1)
     ids = jobs_of_every_state(own)
     restricted = own.reseller.post("/v1/tokens", {"name": "reader", "role": "viewer"})["token"]
     own.reseller.post("/v1/webhooks", {"url": "https://hooks.example.com/", "events": ["job.completed"]})

@@ -36,6 +36,8 @@ REST, LONGEST_REST = 3.0, 0.5  # between two questions: so many times as long as
 POLL_SECONDS = 0.1  # between two requests of one who waits for a job or a report
 # Small, so that a test of what happens after a crash waits seconds, not minutes.
 QUICK = {"lease_seconds": 2, "hint_seconds": 1, "sweep_seconds": 0.5}
+# For tests in which nothing crashes: the rescue rounds above take more than half of what a service at rest computes.
+CALM = {"hint_seconds": 2, "sweep_seconds": 2}
 
 
 def wait_for(condition: Callable[[], Any], seconds: float, what: str, every: float = 0.02) -> Any:  # noqa: ANN401 - what was waited for
