@@ -129,6 +129,7 @@ class Stand:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("NUMBERYARD_")}
         given: Json = {
             **QUICK,
+            "lease_seconds": 10,  # a request that stands still for longer, on a busy machine, is answered 503
             "rows_per_chunk": 500,
             "storage_url": f"file://{self.folder}/files",
             "metrics_token": "0123456789abcdef",
