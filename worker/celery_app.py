@@ -16,7 +16,6 @@ from celery.signals import (
     worker_shutdown,
 )
 
-from worker import tasks
 from worker.config import error_reports, logs, tracing
 from worker.config.settings import SettingsError
 from worker.database.engine import is_transient
@@ -29,7 +28,7 @@ from worker.queue.celery_workarounds import ConsumerWatchdog
 
 @celeryd_init.connect  # type: ignore[untyped-decorator]
 def _name_process(sender: str, instance: Any, **_options: object) -> None:  # noqa: ANN401 - Celery's own
-    """Name the process in its logs by its Celery host name, and keep it from printing a banner.
+    """Name the process in its logs by its Celery host name, keep it from printing a banner, and register its tasks.
 
     Logging is configured here, too, because Celery issues warnings before it calls for that.
     """
@@ -37,6 +36,9 @@ def _name_process(sender: str, instance: Any, **_options: object) -> None:  # no
     _role = sender.partition("@")[0]
     instance.quiet = True
     logs.configure(_role)
+    from worker import tasks  # noqa: PLC0415 - beat has no tasks, and starts without what they import
+
+    tasks.register(app)
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
@@ -94,5 +96,4 @@ try:
 except (LookupError, SettingsError) as error:
     raise logs.cannot_start(error) from error
 celery_workarounds.silence_beat(app)
-tasks.register(app)
 app.steps["consumer"].add(ConsumerWatchdog)

@@ -9,17 +9,15 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.support.api_client import REPORT_BOM
-from tests.support.servers import service
 from tests.support.servers.service import NO_TLS, Json, Service
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("generated")]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("clients")]
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "tests/support/generated_import.py"
 BINARIES = Path(sys.executable).parent
@@ -33,12 +31,6 @@ UNPARSED = {
     "/v1/templates/numbers.xlsx",
 }
 WARNING = re.compile(r"^WARNING parsing \w+ (\S+) within \w+\.\s+^(.*)$", re.MULTILINE)
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with service.running(tmp_path_factory.mktemp("service"), workers=1) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

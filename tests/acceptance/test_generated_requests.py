@@ -54,7 +54,7 @@ def runs() -> list[tuple[str, str | None]]:
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with service.running(tmp_path_factory.mktemp("service"), workers=1) as found:
+    with service.running(tmp_path_factory.mktemp("service"), workers=1, **service.CALM) as found:
         yield found
 
 

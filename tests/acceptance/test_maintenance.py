@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import ssl
-import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -23,13 +21,12 @@ from tests.support.portal_forms import post
 from tests.support.programs import need
 from tests.support.servers import mail_server, redis_servers, service
 from tests.support.servers.callback_receiver import NETWORK, Got, Receiver, receiving
-from tests.support.servers.nginx import certified, proxied
 from tests.support.servers.postgres import Postgres, debian_home
 from tests.support.servers.s3_server import BUCKET, S3
 from tests.support.servers.service import NO_TLS, Json, wait_for
 from tests.upgrade.accounts import Api
 from tests.upgrade.rounds import LARGE, SMALL, assert_nothing_lost, begun, in_flight, load
-from tests.upgrade.stand import PRESENT, Running, Stand
+from tests.upgrade.stand import PRESENT, Running, Stand, stop
 from worker.accounts import first_account
 from worker.runtime.embedded import EmbeddedPostgres, EmbeddedValkey, postgres
 from worker.runtime.processes.ports import LOOPBACK
@@ -63,15 +60,13 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
 
 
 def restart(bench: Stand, webs: list[Running]) -> None:
-    """Replace all processes one after the other, in the order of the guide."""
-    before = [running for running in bench.started if running.process.poll() is None]
+    """Replace the web processes one after the other, then the others, in the order of the guide."""
+    others = [running for running in bench.started if running.process.poll() is None and running.role != "web"]
     for place, old in enumerate(list(webs)):
-        webs[place] = bench.start(PRESENT, "web")
+        (webs[place],) = bench.start(PRESENT, "web")
         old.stop()
-    for old in before:
-        if old.role != "web":
-            bench.start(PRESENT, old.role)
-            old.stop()
+    bench.start(PRESENT, *(old.role for old in others))
+    stop(others)
 
 
 def libpq(url: sa.URL) -> str:
@@ -168,7 +163,7 @@ def test_database_broker_store_and_metrics(bench: Stand, store: tuple[S3, Json])
     listed = guides.attempt(f"aws s3 ls s3://{BUCKET}/", **keys_of(old_access))
     assert "InvalidAccessKeyId" in listed.stderr
     bench.settings["metrics_token"] = NEW_TOKEN
-    webs.append(bench.start(PRESENT, "web"))
+    webs += bench.start(PRESENT, "web")
     assert (scraped(webs[-1:], OLD_TOKEN), scraped(webs[-1:], NEW_TOKEN)) == ({401}, {200})
     created = {large: LARGE, later: SMALL} | dict.fromkeys(requests.uploads, SMALL)
     assert_nothing_lost(bench, own, created)
@@ -198,7 +193,7 @@ def test_mail_password_tokens_and_signing_secrets(bench: Stand) -> None:
     """A mail server with one password only: the e-mail that it refuses meanwhile arrives after the restart."""
     with mail_server.serving() as mails, receiving() as receiver:
         bench.settings |= mails.settings | {"callback_networks": NETWORK, "callback_backoff_scale": 0.01}
-        webs, own = begun(bench, PRESENT)
+        webs, own = begun(bench, PRESENT, webs=1)
         requests = load(own)
         with requests.running():
             change_mail_password(bench, webs, mails)
@@ -253,64 +248,6 @@ def rotate_signatures(program: Api, receiver: Receiver, webs: list[Running]) -> 
         wait_for(partial(of_job, kind), DEADLINE, f"the message of the {kind}", 0.1)
         assert [of_job(kind)[0].is_signed_by(secret) for secret in (old[kind], new[kind])] == [True, True]
         assert old[kind] != new[kind]
-
-
-def test_the_certificate_of_the_proxy(tmp_path: Path) -> None:
-    """nginx takes a new certificate, of another authority, while requests and uploads go on."""
-    with service.running(tmp_path / "service", 1, trust_forwarded=True) as up:
-        token = up.account("Harbour")["token"]
-        with proxied(tmp_path / "nginx", int(up.url.rpartition(":")[2])) as nginx:
-            both = trusting(nginx.trust)
-            answers: list[int | str] = []
-            done = threading.Event()
-            thread = threading.Thread(target=ask, args=(nginx.url, token, both, answers, done))
-            thread.start()
-            try:
-                new = certified(nginx.folder)
-                trusting(new, both)
-                assert not accepts(nginx.url, new), "the new certificate is in use before the reload"
-                reload, *_ = of("Certificates")
-                place = f"{need('nginx')} -p '{nginx.folder}' -c '{nginx.folder}/nginx.conf'"
-                guides.run(reload.replace("nginx", place, 1))
-                wait_for(lambda: accepts(nginx.url, new), DEADLINE, "the new certificate", 0.1)
-                before = len(answers)
-                wait_for(lambda: len(answers) > before + 20, DEADLINE, "requests to go on", 0.1)
-            finally:
-                done.set()
-                thread.join()
-            assert {answer for answer in answers if answer not in {200, 202}} == set()
-            assert not accepts(nginx.url, nginx.trust), "the old certificate is still in use"
-
-
-def trusting(trust: ssl.SSLContext, context: ssl.SSLContext | None = None) -> ssl.SSLContext:
-    """Have a context, a new one if none is given, trust what another does."""
-    context = context or ssl.create_default_context()
-    context.load_verify_locations(cadata=b"".join(trust.get_ca_certs(binary_form=True)))
-    return context
-
-
-def accepts(url: str, trust: ssl.SSLContext) -> bool:
-    """Return whether the certificate is by what is trusted."""
-    try:
-        return httpx.get(f"{url}/livez", verify=trust, trust_env=False).status_code == 200
-    except httpx.ConnectError as error:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            return False
-        raise
-
-
-def ask(url: str, token: str, trust: ssl.SSLContext, answers: list[int | str], done: threading.Event) -> None:
-    """List and upload, each by a connection of its own, and note the statuses or errors."""
-    headers, file = {"Authorization": f"Bearer {token}"}, service.block(2)
-    while not done.is_set():
-        for method, path, files in (("GET", "/v1/jobs", None), ("POST", "/v1/uploads", {"file": ("few.csv", file)})):
-            try:
-                sent = httpx.request(
-                    method, url + path, headers=headers, files=files, verify=trust, trust_env=False, timeout=60
-                )
-                answers.append(sent.status_code)
-            except httpx.TransportError as error:
-                answers.append(str(error))
 
 
 class Presented:

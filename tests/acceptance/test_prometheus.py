@@ -29,7 +29,7 @@ TOKEN = "of-the-tests-alone"  # noqa: S105
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with service.running(tmp_path_factory.mktemp("service"), 1, metrics_token=TOKEN) as up:
+    with service.running(tmp_path_factory.mktemp("service"), 1, metrics_token=TOKEN, **service.CALM) as up:
         yield up
 
 

@@ -6,31 +6,35 @@ import hashlib
 import json
 import re
 import socket
+import ssl
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.acceptance.conftest import METRICS_TOKEN, MIB
+from tests.support import guides
 from tests.support.files import sheets
+from tests.support.programs import need
 from tests.support.servers import service
-from tests.support.servers.nginx import Nginx, proxied
+from tests.support.servers.nginx import Nginx, certified, proxied
 from tests.support.servers.service import Service, wait_for
 from worker.runtime.processes.ports import LOOPBACK, free_port
 
-pytestmark = pytest.mark.xdist_group("proxy")
-MIB = 1024 * 1024
-LIMIT = 64 * MIB
+pytestmark = pytest.mark.xdist_group("clients")
+LIMIT = 64 * MIB  # of the service
 SLOW_BYTES = 50 * MIB
 PIECE = 64 * 1024
 SLOW_CLIENTS = 200
 MOST_SECONDS = 20.0  # of a short request on a busy machine
+DEADLINE = 60.0
 BOUNDARY = "boundary"
 HEAD = (
     f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="numbers.csv"\r\n'
@@ -42,22 +46,14 @@ PAGE = "text/html,application/xhtml+xml"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("service")
-    settings = {"trust_forwarded": True, "max_upload_bytes": LIMIT, "metrics_token": "of-the-tests-alone"}
-    with service.running(folder, 1, **settings) as up:
-        yield up
-
-
-@pytest.fixture(scope="module")
-def nginx(running: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
-    with proxied(tmp_path_factory.mktemp("proxy") / "nginx", int(running.url.rpartition(":")[2])) as proxy:
+def nginx(up: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
+    with proxied(tmp_path_factory.mktemp("proxy") / "nginx", int(up.url.rpartition(":")[2])) as proxy:
         yield proxy
 
 
 @pytest.fixture(scope="module")
-def token(running: Service) -> str:
-    return str(running.account("Harbour")["token"])
+def token(up: Service) -> str:
+    return str(up.account("Harbour")["token"])
 
 
 def padded_file(size: int) -> bytes:
@@ -68,20 +64,20 @@ def padded_file(size: int) -> bytes:
     return content + b"\r\n" * ((size - len(content)) // 2)
 
 
-def stored_bytes(running: Service) -> int:
-    return sum(path.stat().st_size for path in (running.folder / "files").rglob("*") if path.is_file())
+def stored_bytes(up: Service) -> int:
+    return sum(path.stat().st_size for path in (up.folder / "files").rglob("*") if path.is_file())
 
 
-def connections(running: Service) -> int:
+def connections(up: Service) -> int:
     """Return how many connections the web processes have."""
-    return sum(len(web.net_connections(kind="tcp")) for web in running.processes("web"))
+    return sum(len(web.net_connections(kind="tcp")) for web in up.processes("web"))
 
 
-def test_a_slow_upload_and_silent_clients_delay_nobody(running: Service, nginx: Nginx, token: str) -> None:
+def test_a_slow_upload_and_silent_clients_delay_nobody(up: Service, nginx: Nginx, token: str) -> None:
     """50 MB that arrive slowly are stored as they arrive, while nginx holds 200 clients with half a request head."""
     content = padded_file(SLOW_BYTES)
     body = HEAD + content + TAIL
-    before = stored_bytes(running)
+    before = stored_bytes(up)
     stored_at_half = 0
 
     def slowly() -> Iterator[bytes]:
@@ -90,12 +86,12 @@ def test_a_slow_upload_and_silent_clients_delay_nobody(running: Service, nginx: 
             yield body[start : start + PIECE]
             time.sleep(0.005)  # a slow client
             if not stored_at_half and start > len(body) // 2:
-                wait_for(lambda: stored_bytes(running) - before > SLOW_BYTES // 4, MOST_SECONDS, "the first part")
-                stored_at_half = stored_bytes(running) - before
+                wait_for(lambda: stored_bytes(up) - before > SLOW_BYTES // 4, MOST_SECONDS, "the first part")
+                stored_at_half = stored_bytes(up) - before
 
     headers = {"Content-Type": MULTIPART, "Content-Length": str(len(body))}
     with ExitStack() as stack:
-        idle = connections(running)
+        idle = connections(up)
         silent = [stack.enter_context(half_a_request(nginx)) for _ in range(SLOW_CLIENTS)]
         client = stack.enter_context(nginx.client(token))
         with ThreadPoolExecutor(1) as pool, nginx.client(token) as uploader:
@@ -111,10 +107,10 @@ def test_a_slow_upload_and_silent_clients_delay_nobody(running: Service, nginx: 
         assert len(waits) > 3
         assert max(waits) < MOST_SECONDS, waits
         assert stored_at_half < len(content)
-        assert connections(running) < idle + SLOW_CLIENTS // 2
+        assert connections(up) < idle + SLOW_CLIENTS // 2
         # nginx closes them when their time is over.
         wait_for(lambda: all(is_closed(each) for each in silent), 90, "the end of the silent clients", 0.5)
-    job = running.client("Harbour").ended(accepted.json()["id"])
+    job = up.client("Harbour").ended(accepted.json()["id"])
     assert (job["file"]["size"], job["file"]["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
     assert job["counts"]["failed"] == 0
 
@@ -138,12 +134,12 @@ def is_closed(connection: socket.socket) -> bool:
         return True
 
 
-def test_what_the_service_refuses_is_refused_through_nginx_alike(running: Service, nginx: Nginx, token: str) -> None:
+def test_what_the_service_refuses_is_refused_through_nginx_alike(up: Service, nginx: Nginx, token: str) -> None:
     """Status, problem and headers of the service reach the client: also if it answers before the body is complete."""
     headers = {"Authorization": f"Bearer {token}"}
     with (
         nginx.client() as through,
-        httpx.Client(base_url=running.url, trust_env=False, timeout=60) as direct,
+        httpx.Client(base_url=up.url, trust_env=False, timeout=60) as direct,
     ):
         requests: list[tuple[str, str, dict[str, Any]]] = [
             ("GET", "/v1/jobs", {}),
@@ -174,10 +170,10 @@ def test_an_upload_without_a_length_is_cut_off_at_the_limit(nginx: Nginx, token:
     assert (answer.status_code, answer.json()["code"]) == (413, "FILE_TOO_LARGE")
 
 
-def test_waiting_requests_are_held(running: Service, nginx: Nginx, token: str) -> None:
+def test_waiting_requests_are_held(up: Service, nginx: Nginx, token: str) -> None:
     """As long as the job does not end, because all workers are halted."""
-    client = running.client("Harbour")
-    workers = running.workers()
+    client = up.client("Harbour")
+    workers = up.workers()
     for worker in workers:
         worker.suspend()
     try:
@@ -195,8 +191,8 @@ def test_waiting_requests_are_held(running: Service, nginx: Nginx, token: str) -
     client.ended(job)
 
 
-def test_downloads_are_the_same_and_can_be_resumed(running: Service, nginx: Nginx, token: str) -> None:
-    client = running.client("Harbour")
+def test_downloads_are_the_same_and_can_be_resumed(up: Service, nginx: Nginx, token: str) -> None:
+    client = up.client("Harbour")
     job = client.ended(client.upload(service.block(40_000, 2_125_500_000)))
     direct = client.report(job["id"])
     path = f"/v1/jobs/{job['id']}/report.csv"
@@ -209,8 +205,8 @@ def test_downloads_are_the_same_and_can_be_resumed(running: Service, nginx: Ngin
     assert (rest.status_code, rest.content) == (206, direct[1_000_000:])
 
 
-def test_cookies_are_for_https_only(running: Service, nginx: Nginx) -> None:
-    account = running.account("Harbour")
+def test_cookies_are_for_https_only(up: Service, nginx: Nginx) -> None:
+    account = up.account("Harbour")
     with nginx.client(Accept=PAGE) as browser:
         page = browser.get("/sign-in")
         assert all(is_for_https(cookie) for cookie in page.headers.get_list("set-cookie"))
@@ -238,9 +234,65 @@ def test_plain_http_leads_to_https_and_takes_no_token(nginx: Nginx, token: str) 
 
 
 def test_metrics_are_not_public(nginx: Nginx) -> None:
-    with nginx.client("of-the-tests-alone") as client:
+    with nginx.client(METRICS_TOKEN) as client:
         answer = client.get("/metrics")
     assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
+def test_a_new_certificate_interrupts_nothing(up: Service, token: str, tmp_path: Path) -> None:
+    """nginx takes one of another authority, by the command of docs/guides/maintenance.md, while requests go on."""
+    with proxied(tmp_path / "nginx", int(up.url.rpartition(":")[2])) as nginx:
+        both = trusting(nginx.trust)
+        answers: list[int | str] = []
+        done = threading.Event()
+        thread = threading.Thread(target=ask, args=(nginx.url, token, both, answers, done))
+        thread.start()
+        try:
+            new = certified(nginx.folder)
+            trusting(new, both)
+            assert not accepts(nginx.url, new), "the new certificate is in use before the reload"
+            reload, *_ = guides.blocks("maintenance", "Certificates")
+            place = f"{need('nginx')} -p '{nginx.folder}' -c '{nginx.folder}/nginx.conf'"
+            guides.run(reload.replace("nginx", place, 1))
+            wait_for(lambda: accepts(nginx.url, new), DEADLINE, "the new certificate", 0.1)
+            before = len(answers)
+            wait_for(lambda: len(answers) > before + 20, DEADLINE, "requests to go on", 0.1)
+        finally:
+            done.set()
+            thread.join()
+        assert {answer for answer in answers if answer not in {200, 202}} == set()
+        assert not accepts(nginx.url, nginx.trust), "the old certificate is still in use"
+
+
+def trusting(trust: ssl.SSLContext, context: ssl.SSLContext | None = None) -> ssl.SSLContext:
+    """Have a context, a new one if none is given, trust what another does."""
+    context = context or ssl.create_default_context()
+    context.load_verify_locations(cadata=b"".join(trust.get_ca_certs(binary_form=True)))
+    return context
+
+
+def accepts(url: str, trust: ssl.SSLContext) -> bool:
+    """Return whether the certificate is by what is trusted."""
+    try:
+        return httpx.get(f"{url}/livez", verify=trust, trust_env=False).status_code == 200
+    except httpx.ConnectError as error:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return False
+        raise
+
+
+def ask(url: str, token: str, trust: ssl.SSLContext, answers: list[int | str], done: threading.Event) -> None:
+    """List and upload, each by a connection of its own, and note the statuses or errors."""
+    headers, file = {"Authorization": f"Bearer {token}"}, service.block(2)
+    while not done.is_set():
+        for method, path, files in (("GET", "/v1/jobs", None), ("POST", "/v1/uploads", {"file": ("few.csv", file)})):
+            try:
+                sent = httpx.request(
+                    method, url + path, headers=headers, files=files, verify=trust, trust_env=False, timeout=60
+                )
+                answers.append(sent.status_code)
+            except httpx.TransportError as error:
+                answers.append(str(error))
 
 
 # Without the service
@@ -291,7 +343,7 @@ class Echo(BaseHTTPRequestHandler):
 
 def test_clients_cannot_forge_their_address(tmp_path: Path) -> None:
     with ThreadingHTTPServer((LOOPBACK, 0), Echo) as server:
-        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         with (
             proxied(tmp_path / "nginx", server.server_port) as proxy,
             proxy.client(

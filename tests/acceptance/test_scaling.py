@@ -51,7 +51,7 @@ def test_groups_by_queue_and_a_worker_that_is_removed(bench: Stand, tmp_path: Pa
     """Each group takes the work of its queues, here on a host with folders of its own; SIGTERM loses no attempt."""
     everything, checking, writing = guides.blocks("maintenance", "Add and remove workers")
     bench.settings |= {"storage_url": f"file://{tmp_path}/files", "lease_seconds": 30}
-    _, own = begun(bench, PRESENT, ("upkeep", "beat"))
+    _, own = begun(bench, PRESENT, ("upkeep", "beat"), webs=1)
     second = tmp_path / "second host"
     (second / "tmp").mkdir(parents=True)
     other = Stand(second, bench.database_url, bench.redis_url, bench.settings, {"TMPDIR": str(second / "tmp")})
@@ -146,9 +146,8 @@ def test_connections_stay_within_the_formula(bench: Stand) -> None:
     """At rest and under load: more clients than a pool has connections, an import, exports and callbacks."""
     most = guides.connections()
     bench.settings |= {"database_wait_seconds": 60}  # requests wait for a connection, however slow the machine is
-    webs, own = begun(bench, PRESENT)
-    webs[1].stop()
-    roles = {running.role: running for running in bench.started if running is not webs[1]}
+    _, own = begun(bench, PRESENT, webs=1)
+    roles = {running.role: running for running in bench.started}
     counts = Counts(int(sa.make_url(bench.database_url).port or 0), roles)
     wait_for(lambda: len(family(roles["worker"])) == 3, DEADLINE, "the two children of the worker", 0.1)
     assert len(family(roles["web"])) == 3

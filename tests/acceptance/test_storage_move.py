@@ -14,7 +14,7 @@ from tests.support.servers import service
 from tests.support.servers.s3_server import BUCKET, CREDENTIALS, S3
 from tests.support.servers.service import wait_for
 from tests.upgrade.rounds import FIRST, LARGE, SMALL, assert_nothing_lost, begun, in_flight, load, opened
-from tests.upgrade.stand import PRESENT
+from tests.upgrade.stand import PRESENT, stop
 
 DEADLINE = 60.0
 SLOW_UPLOADS = 1.0  # seconds between two: the store of the tests is slow
@@ -38,24 +38,21 @@ def test_from_a_folder_to_a_bucket(tmp_path: Path, database_server: sa.URL) -> N
         with requests.running():
             guides.run(copy, **variables)
             large = in_flight(own)
-            for running in sorted(bench.started, key=lambda running: running.role != "worker"):
-                if running.role != "web":
-                    running.stop()
+            stop(running for running in bench.started if running.role != "web")
             assert own.reseller.job(large)["status"] not in service.ENDED, "too fast for this test"
             guides.run(rest, **variables)
             before = len(requests.uploads)
             bench.settings |= {"storage_url": bucket, "storage_endpoint": server.url}
             bench.variables = CREDENTIALS
             for place, old in enumerate(list(webs)):
-                webs[place] = bench.start(PRESENT, "web")
+                (webs[place],) = bench.start(PRESENT, "web")
                 old.stop()
             assert len(requests.uploads) > before, "nothing was uploaded meanwhile"
             early = bench.numberyard(PRESENT, "verify")
             assert (early.returncode, "lacks" in early.stdout) == (10, True), "the last copy is of no use"
             guides.run(last, **bench.environment(PRESENT) | variables)
             files.rename(tmp_path / "no longer read")
-            for role in ("worker", "upkeep", "beat"):
-                bench.start(PRESENT, role)
+            bench.start(PRESENT, "worker", "upkeep", "beat")
             before = len(requests.uploads)
             wait_for(lambda: len(requests.uploads) > before + 2, DEADLINE, "uploads to go on", 0.2)
         assert not requests.errors, requests.errors[:5]

@@ -5,23 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from tests.support.api_client import REPORT_BOM
 from tests.support.node import Node
-from tests.support.servers import service
 from tests.support.servers.service import NO_TLS, Json, Service
 
-pytestmark = pytest.mark.xdist_group("generated")
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with service.running(tmp_path_factory.mktemp("service"), workers=1) as found:
-        yield found
+pytestmark = pytest.mark.xdist_group("clients")
 
 
 @pytest.fixture(scope="module")

@@ -86,9 +86,12 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service with the demo's tenants. Tests share it, so each works on numbers of its own (`fresh_numbers`)."""
-    # A page that stands still for longer than a lease, on a busy machine, loses its transaction and is answered 503.
     with service.running(
-        tmp_path_factory.mktemp("browser"), workers=1, lease_seconds=20, callback_networks=NETWORK, **MAIL
+        tmp_path_factory.mktemp("browser"),
+        workers=1,
+        callback_networks=NETWORK,
+        **service.CALM,
+        **MAIL,
     ) as found:
         yield found
 

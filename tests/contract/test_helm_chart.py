@@ -413,7 +413,7 @@ def test_the_notes_name_commands_and_address() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.xdist_group("generated")
+@pytest.mark.xdist_group("clients")
 def test_custom_resources_follow_their_definitions(node: Node) -> None:
     """Those of KEDA and of the Prometheus operator, which Kubernetes itself does not know."""
     custom = [found for found in objects("full") if found["apiVersion"].partition("/")[0] in CUSTOM]

@@ -12,7 +12,7 @@ import pytest
 from tests.support.api_client import application
 from tests.support.node import SOURCES, Node
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("generated")]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("clients")]
 Json = dict[str, Any]
 COMMANDS = {
     "spectral": ("lint", "--ruleset", "spectral.yaml", "--format", "json", "--quiet", "--fail-severity", "hint"),

@@ -268,7 +268,7 @@ START = """
 import os, sys
 from webhook.asgi import create_app
 create_app()
-from worker import celery_app
+from worker import celery_app, tasks
 celery_app._configure_logging()
 print(sorted(sys.modules.keys() & {"opentelemetry.exporter", "sentry_sdk"}))  # redis imports others, if they are there
 """

@@ -22,7 +22,7 @@ from tests.support.servers.service import NO_TLS, wait_for
 from worker.callbacks import send_webhooks
 from worker.runtime.processes.ports import free_port
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("generated")]  # which has installed the packages of Node.js
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("clients")]  # which has installed the packages of Node.js
 
 SECONDS = 60.0
 Start = Callable[[int, str], AbstractContextManager[Callable[[], list[Json]]]]

@@ -26,14 +26,14 @@ SECONDS = 60.0
 REQUESTS = 60
 FROZEN = """
 import gc
+from types import SimpleNamespace
 from gunicorn.config import Config
 from webhook import serving
 config = Config()
 for hook in ("on_starting", "post_worker_init", "on_exit"):
     config.set(hook, getattr(serving, hook))
-config.on_starting(None)
+config.on_starting(SimpleNamespace(app=SimpleNamespace(app_uri="webhook.asgi:create_app()")))
 print(gc.isenabled())
-from webhook import app
 config.post_worker_init(None)
 print(gc.isenabled(), gc.get_freeze_count())
 config.on_exit(None)"""

@@ -195,6 +195,38 @@ def test_what_does_not_drain_in_time_is_killed(tmp_path: Path, caplog: pytest.Lo
     assert "stubborn killed" in caplog.text
 
 
+# Started when its own file is there; ends once the other service has been told to end, too.
+PAIRED = """
+trap 'touch {own}.ends; until [ -e {other}.ends ]; do sleep 0.01; done; exit 0' TERM
+touch {own}
+while :; do sleep 0.05; done
+"""
+
+
+def test_services_are_started_and_stopped_at_the_same_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither would ever be ready, or end, if it were started and stopped before the other."""
+    files = [tmp_path / "first", tmp_path / "second"]
+
+    def paired(own: Path, other: Path) -> Service:
+        command = Command(("sh", "-c", PAIRED.format(own=own, other=other)))
+        return Service(own.name, lambda: command, other.exists, stop_timeout=DEADLINE)
+
+    with caplog.at_level(logging.INFO, "numberyard.supervisor"), Supervisor() as supervisor:
+        supervisor.start(sleeper("earlier"))
+        supervisor.start_together([paired(*files), paired(*reversed(files))])
+    stopped = re.findall(r"(\w+) (stopped|killed) after", caplog.text)
+    assert stopped == [("second", "stopped"), ("first", "stopped"), ("earlier", "stopped")]
+
+
+def test_one_that_cannot_be_started_ends_those_started_with_it(tmp_path: Path) -> None:
+    broken = Service("broken", lambda: Command(("sh", "-c", "exit 3"), log_path=tmp_path / "log"), lambda: False)
+    before = children()
+    with Supervisor() as supervisor:
+        with pytest.raises(ServerError, match="broken ended while starting"):
+            supervisor.start_together([sleeper("first"), broken, sleeper("last")])
+        assert wait_until(lambda: children() == before, DEADLINE)
+
+
 @pytest.mark.parametrize(
     ("program", "ready"),
     [

@@ -37,16 +37,17 @@ def opened(database_server: sa.URL, folder: Path) -> Iterator[Stand]:
 
 
 def begun(
-    bench: Stand, release: Release, roles: tuple[str, ...] = ("worker", "upkeep", "beat")
+    bench: Stand, release: Release, roles: tuple[str, ...] = ("worker", "upkeep", "beat"), webs: int = 2
 ) -> tuple[list[Running], Accounts]:
-    """A service of a release with two accounts, and its two web processes. `roles`: its other processes."""
+    """A service of a release with two accounts, and its web processes: two, so that one can be replaced.
+
+    `roles`: its other processes.
+    """
     done = bench.numberyard(release, "migrate")
     assert done.returncode == 0, done.stderr
     made = stand.document(bench.numberyard(release, "init", "--name", "Master", "--json"))
-    webs = [bench.start(release, "web"), bench.start(release, "web")]
-    for role in roles:
-        bench.start(release, role)
-    return webs, accounts.create(webs, made["token"])
+    started = bench.start(release, *["web"] * webs, *roles)[:webs]
+    return started, accounts.create(started, made["token"])
 
 
 def in_flight(own: Accounts) -> str:

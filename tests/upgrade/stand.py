@@ -15,7 +15,9 @@ import sys
 import tarfile
 import tomllib
 import venv
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +65,13 @@ def install(version: str, folder: Path) -> Release:
     tree = folder / "tree"
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
         files.extractall(tree, filter="data")
-    venv.create(folder / "venv", with_pip=True, symlinks=True)
+    venv.create(folder / "venv", symlinks=True)
     python = folder / "venv/bin/python"
     locked = ["--require-hashes", "--no-deps", "--requirement", str(tree / "requirements.lock")]
     quiet = ["--disable-pip-version-check", "--quiet", "--no-input"]
-    subprocess.run([str(python), "-m", "pip", *quiet, "install", *locked], check=True, timeout=INSTALL_SECONDS)
+    # Most of what pip would compile is never imported.
+    pip = [sys.executable, "-m", "pip", "--python", str(python), *quiet, "install", "--no-compile"]
+    subprocess.run([*pip, *locked], check=True, timeout=INSTALL_SECONDS)
     return Release(version, python, tree)
 
 
@@ -86,9 +90,7 @@ class Running:
 
     def stop(self) -> None:
         """End it as an orchestrator does, and wait."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(STOP_SECONDS)
+        stop([self])
 
     def drain(self) -> None:
         """End it as `stop` does; it must have ended by itself, without an error."""
@@ -100,6 +102,15 @@ class Running:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(STOP_SECONDS)
+
+
+def stop(running: Iterable[Running]) -> None:
+    """End processes at the same time, as an orchestrator does, and wait."""
+    ending = [each.process for each in running if each.process.poll() is None]
+    for process in ending:
+        process.send_signal(signal.SIGTERM)
+    for process in ending:
+        process.wait(STOP_SECONDS)
 
 
 @dataclass
@@ -118,6 +129,7 @@ class Stand:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("NUMBERYARD_")}
         given: Json = {
             **QUICK,
+            "lease_seconds": 10,  # a request that stands still for longer, on a busy machine, is answered 503
             "rows_per_chunk": 500,
             "storage_url": f"file://{self.folder}/files",
             "metrics_token": "0123456789abcdef",
@@ -146,13 +158,17 @@ class Stand:
         path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
         return self._begun(PRESENT, role, ["bash", "-c", f"PATH='{path}'; exec {script}"])
 
-    def start(self, release: Release, role: str) -> Running:
-        """Start a process and wait until a web process is ready."""
+    def start(self, release: Release, *roles: str) -> list[Running]:
+        """Start processes at the same time and wait until those of the web are ready."""
+        started = [self._start(release, role) for role in roles]
+        for running in started:
+            if running.role == "web":
+                wait_for(partial(_is_ready, running), READY_SECONDS, f"{running.role} of {release.version}", 0.2)
+        return started
+
+    def _start(self, release: Release, role: str) -> Running:
         port = free_port() if role == "web" else 0
-        running = self._begun(release, role, [str(release.python), "-m", *_command(role, port)], port)
-        if role == "web":
-            wait_for(lambda: _is_ready(running), READY_SECONDS, f"{role} of {release.version}", 0.2)
-        return running
+        return self._begun(release, role, [str(release.python), "-m", *_command(role, port)], port)
 
     def _begun(self, release: Release, role: str, command: list[str], port: int = 0) -> Running:
         with (self.folder / f"{role}-{len(self.started)}.log").open("ab") as log:

@@ -87,12 +87,10 @@ def test_a_rolling_upgrade_loses_nothing_and_answers_no_error(bench: Stand, prev
         assert migrated.returncode == 0, migrated.stderr
         assert "release before 0.2.0" in migrated.stderr
         for place, old in enumerate(list(webs)):
-            webs[place] = bench.start(PRESENT, "web")
+            (webs[place],) = bench.start(PRESENT, "web")
             old.stop()
-        for role in ("worker", "upkeep", "beat"):
-            bench.start(PRESENT, role)
-        for old in running(bench, previous):
-            old.stop()
+        bench.start(PRESENT, "worker", "upkeep", "beat")
+        stand.stop(running(bench, previous))
         before = len(requests.uploads)
         wait_for(lambda: len(requests.uploads) > before + 5, 60, "uploads to go on", 0.2)
     assert not requests.errors, requests.errors[:5]
@@ -109,11 +107,9 @@ def test_a_rolling_upgrade_loses_nothing_and_answers_no_error(bench: Stand, prev
 
 def test_web_processes_of_the_release_before_serve_at_every_version(bench: Stand, previous: Release) -> None:
     """Migrations can stop between any two of them, and requests go on meanwhile."""
-    webs, own = begun(bench, previous)
+    webs, own = begun(bench, previous, webs=1)
     ids = jobs_of_every_state(own)
-    for one in running(bench, previous):
-        if one.role != "web":
-            one.stop()
+    stand.stop(running(bench, previous, "worker", "upkeep", "beat"))
     paths = ["/v1/jobs", "/v1/numbers", "/v1/tenants", "/v1/carriers", "/v1/tokens", "/v1/users", "/readyz"]
     paths += [f"/v1/jobs/{job_id}{rest}" for job_id in ids.values() for rest in ("", "/rows")]
     engine = sa.create_engine(sa.make_url(bench.database_url).set(drivername="postgresql+psycopg"))
@@ -131,13 +127,13 @@ def test_web_processes_of_the_release_before_serve_at_every_version(bench: Stand
         name = own.reseller.post("/v1/tokens", {"name": f"at {version}"})["id"]
         own.reseller.request("DELETE", f"/v1/tokens/{name}")
     engine.dispose()
-    webs[:] = [bench.start(PRESENT, "web")]
+    webs[:] = bench.start(PRESENT, "web")
     assert own.reseller.get("/v1/jobs")["data"][0]["status"] == "accepted"
 
 
 def test_a_step_back_with_jobs_in_flight(bench: Stand, previous: Release) -> None:
     """Refused while something stands in the way; then the earlier release carries on what this one has begun."""
-    webs, own = begun(bench, PRESENT)
+    webs, own = begun(bench, PRESENT, webs=1)
     ids = jobs_of_every_state(own)
     restricted = own.reseller.post("/v1/tokens", {"name": "reader", "role": "viewer"})["token"]
     own.reseller.post("/v1/webhooks", {"url": "https://hooks.example.com/", "events": ["job.completed"]})
@@ -147,15 +143,11 @@ def test_a_step_back_with_jobs_in_flight(bench: Stand, previous: Release) -> Non
     own.reseller.reaches(unsettled, "review")
     refused = json.loads(bench.numberyard(PRESENT, "migrate", "--to", PREVIOUS, "--yes", "--json").stderr)
     assert refused["code"] == "STILL_RUNNING"
-    for one in running(bench, PRESENT, "web"):
-        one.stop()
-    for one in running(bench, PRESENT):
-        one.stop()
+    stand.stop(running(bench, PRESENT, "web"))
+    stand.stop(running(bench, PRESENT))
     refused = json.loads(bench.numberyard(PRESENT, "migrate", "--to", PREVIOUS, "--yes", "--json").stderr)
     assert (refused["code"], unsettled in refused["detail"]) == ("UNFINISHED_JOBS", True)
-    webs[:] = [bench.start(PRESENT, "web")]
-    for role in ("worker", "beat"):
-        bench.start(PRESENT, role)
+    webs[:] = bench.start(PRESENT, "web", "worker", "beat")[:1]
     own.reseller.post(f"/v1/jobs/{unsettled}/cancel")
     own.reseller.ended(unsettled)
     ids["large"] = in_flight(own)
@@ -166,9 +158,7 @@ def test_a_step_back_with_jobs_in_flight(bench: Stand, previous: Release) -> Non
     assert "1 subscriptions to events" in asked["detail"]
     done: Json = stand.document(bench.numberyard(PRESENT, "migrate", "--to", PREVIOUS, "--yes", "--force", "--json"))
     assert done["to"] == "0019"
-    webs[:] = [bench.start(previous, "web")]
-    for role in ("worker", "upkeep", "beat"):
-        bench.start(previous, role)
+    webs[:] = bench.start(previous, "web", "worker", "upkeep", "beat")[:1]
     requests = load(own)
     with requests.running():
         own.reseller.ended(ids["large"])

@@ -8,6 +8,7 @@ gunicorn does. Nothing here may import prometheus-client before the folder is se
 from __future__ import annotations
 
 import gc
+import importlib
 import logging
 import os
 import resource
@@ -49,13 +50,18 @@ _exit_stack = ExitStack()
 _registration = Registration(ProcessKind.WEB)  # each web process has its own copy
 
 
-def on_starting(_server: Any) -> None:  # noqa: ANN401 - gunicorn has no types
-    """Prepare the metrics folder and the limits that web processes inherit, before the first one starts."""
+def on_starting(server: Any) -> None:  # noqa: ANN401 - gunicorn has no types
+    """Prepare what web processes inherit, before the first one starts: limits, the metrics folder, imported modules.
+
+    Modules are imported once, not by each process, so that one that is replaced responds again at once. They open
+    nothing: that is left to `create_app`.
+    """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection needs a file
     within = MEMORY if os.access(MEMORY, os.W_OK | os.X_OK) else None
     os.environ[FOLDER] = str(_exit_stack.enter_context(scratch.folder(within)))
     gc.disable()  # inherited by the web processes: nearly all objects made during start-up stay
+    importlib.import_module(server.app.app_uri.partition(":")[0])  # "webhook.asgi:create_app()"
 
 
 def post_worker_init(_worker: Any) -> None:  # noqa: ANN401 - gunicorn has no types

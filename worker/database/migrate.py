@@ -31,6 +31,7 @@ RELEASES = {"0.1.0": "0019"}
 
 REGISTERED_SINCE = "0034"  # releases before it do not register their processes
 LOCK_SECONDS = 3.0
+IDLE_SECONDS = 60  # of a migration between two statements, however short leases are: a busy machine computes slowly
 MOST_LOCK_SECONDS = 600.0
 PAUSE_SECONDS = 1.0
 _CHECK = "ck_phone_numbers_e164"
@@ -221,7 +222,7 @@ def _run(engine: sa.Engine, run: Callable[[Config, str], None], target: str, tel
     while True:
         try:
             with engine.connect() as connection:
-                sa.event.listen(connection, "begin", _limit_locks)
+                sa.event.listen(connection, "begin", _set_limits)
                 alembic_config = config()
                 alembic_config.attributes["connection"] = connection
                 run(alembic_config, target)
@@ -235,8 +236,9 @@ def _run(engine: sa.Engine, run: Callable[[Config, str], None], target: str, tel
             return
 
 
-def _limit_locks(connection: sa.Connection) -> None:
+def _set_limits(connection: sa.Connection) -> None:
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(LOCK_SECONDS * 1000)}")
+    connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
 
 
 def _validate(connection: sa.Connection) -> None:

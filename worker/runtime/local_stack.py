@@ -84,7 +84,7 @@ class Stack:
         self._migrate()
         if with_demo:
             self.accounts = demo_data.seed(self.settings, self.folder)
-        self._supervisor.start_all([self._web(), self._worker(), self._upkeep(), self._beat()])
+        self._supervisor.start_together([self._web(), self._worker(), self._upkeep(), self._beat()])
         if with_demo:
             demo_data.write(self.folder, self._facts())
 

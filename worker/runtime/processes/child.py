@@ -90,9 +90,17 @@ class Child:
 
     def stop(self, stop_signal: int, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
         """Ask the child to end; kill it after `timeout` seconds or once `hurry()`. True if it ended by itself."""
-        deadline = time.monotonic() + timeout
+        self.ask_to_end(stop_signal)
+        return self.await_end(timeout, hurry)
+
+    def ask_to_end(self, stop_signal: int) -> None:
+        """Send the child its stop signal."""
         if self.ended() is None:
             self._process.send_signal(stop_signal)
+
+    def await_end(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
+        """Wait for the end of the child; kill it as `stop` does. True if it ended by itself."""
+        deadline = time.monotonic() + timeout
         while self.ended() is None:
             if hurry() or time.monotonic() > deadline:
                 self.kill()
@@ -166,7 +174,11 @@ def run_to_end(name: str, command: Command, timeout: float) -> None:
 
 def start_service(service: Service) -> Child:
     """Start a service and wait until it is ready. ServerError, with nothing left running, if it isn't in time."""
-    child = Child(service.command())
+    return await_ready(service, Child(service.command()))
+
+
+def await_ready(service: Service, child: Child) -> Child:
+    """Wait until the child of a service is ready, and return it. ServerError, with the child killed, if it isn't."""
     try:
         if (
             wait_until(lambda: child.ended() is not None or service.ready(), service.start_timeout)

@@ -1,5 +1,7 @@
 """Keeps a list of services running: starts them in order, restarts those that end, stops them in reverse order.
 
+Services that do not depend on each other are started and stopped at the same time.
+
 Knows no concrete service. Use it in the main thread: it handles SIGTERM and SIGINT while it is entered.
 """
 
@@ -8,12 +10,12 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Self
 
-from worker.runtime.processes.child import Child, ServerError, Service, start_service
+from worker.runtime.processes.child import Child, ServerError, Service, await_ready
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 # A service that ran this long was healthy: its restart pause begins again with the first one.
@@ -28,6 +30,7 @@ class _Supervised:
     service: Service
     child: Child | None
     started_at: float
+    turn: int  # those of one turn are started at the same time, and stopped
     pause: float = FIRST_PAUSE
     start_again_at: float = 0.0
 
@@ -67,10 +70,29 @@ class Supervisor:
 
     def start(self, service: Service) -> None:
         """Start a service and wait until it is ready. ServerError with its last log lines if it can't be started."""
-        began = time.monotonic()
-        child = start_service(service)
-        self._processes.append(_Supervised(service, child, time.monotonic()))
-        logger.info("%s is ready after %.2f s (pid %d)", service.name, time.monotonic() - began, child.pid)
+        self.start_together([service])
+
+    def start_together(self, services: Sequence[Service]) -> None:
+        """Start services at the same time and wait until all are ready; they are stopped at the same time, too.
+
+        If one can't be started, end the others of them and raise its ServerError, with its last log lines.
+        """
+        began, turn = time.monotonic(), len(self._processes)
+        children: list[Child] = []
+        try:
+            for service in services:
+                children.append(Child(service.command()))  # noqa: PERF401 - each is known before the next is started
+            for service, child in zip(services, children, strict=True):
+                await_ready(service, child)
+                logger.info("%s is ready after %.2f s (pid %d)", service.name, time.monotonic() - began, child.pid)
+        except BaseException:
+            for child in children:
+                child.kill()
+            raise
+        now = time.monotonic()
+        self._processes += (
+            _Supervised(service, child, now, turn) for service, child in zip(services, children, strict=True)
+        )
 
     def start_all(self, services: Iterable[Service]) -> None:
         """Start services in order; if one can't be started, stop the previous ones and raise its ServerError."""
@@ -130,21 +152,25 @@ class Supervisor:
         """Stop every service in reverse order: its stop signal, its time to drain, the end of all its processes."""
         self._deferring = self._stopping = True
         while self._processes:
-            process = self._processes[-1]
-            if process.child is not None and process.child.ended() is None:
-                self._stop(process.service, process.child)
-            self._processes.pop()
+            last = [process for process in self._processes if process.turn == self._processes[-1].turn]
+            children = ((process.service, process.child) for process in reversed(last))
+            self._stop([(service, child) for service, child in children if child is not None and child.ended() is None])
+            del self._processes[-len(last) :]
 
-    def _stop(self, service: Service, child: Child) -> None:
-        if self._hurried:
-            # All at once: the next service must not run on while this one is being killed.
-            self._kill_all()
-            return
+    def _stop(self, running: Sequence[tuple[Service, Child]]) -> None:
         began = time.monotonic()
-        if child.stop(service.stop_signal, service.stop_timeout, hurry=lambda: self._hurried):
-            logger.info("%s stopped after %.2f s", service.name, time.monotonic() - began)
-        else:
-            logger.warning("%s killed after %.2f s", service.name, time.monotonic() - began)
+        for service, child in running:
+            child.ask_to_end(service.stop_signal)
+        for service, child in running:
+            if self._hurried:
+                # All at once: the next service must not run on while this one is being killed.
+                self._kill_all()
+                return
+            left = began + service.stop_timeout - time.monotonic()
+            if child.await_end(left, hurry=lambda: self._hurried):
+                logger.info("%s stopped after %.2f s", service.name, time.monotonic() - began)
+            else:
+                logger.warning("%s killed after %.2f s", service.name, time.monotonic() - began)
 
     def _kill_all(self) -> None:
         logger.warning("second signal: killing what still runs")
