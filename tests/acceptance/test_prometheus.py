@@ -62,6 +62,8 @@ def test_the_service_is_scraped(scraped: Prometheus) -> None:
 @pytest.mark.parametrize("name", EXPRESSIONS)
 def test_the_dashboard_shows_values(scraped: Prometheus, name: str) -> None:
     found = scraped.query(EXPRESSIONS[name])
+    if name in EMPTY:  # what failed before the first scrape, as /readyz may while a busy machine starts, has no rate
+        found = [sample for sample in found if sample["value"][1] != "NaN"]
     assert bool(found) != (name in EMPTY), EXPRESSIONS[name]
 
 
