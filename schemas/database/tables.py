@@ -541,7 +541,7 @@ jobs = sa.Table(
     sa.Index("ix_jobs_unsettled", "status", postgresql_where=sa.text("status IN ('review', 'cancelling')")),
     # Jobs that have not ended: every scrape of the metrics counts them.
     sa.Index("ix_jobs_open", "status", postgresql_where=sa.text("finished_at IS NULL")),
-    # The same of one tenant, for its quota, and for a job's place in the queue.
+    # The same of one tenant, for its quota, and for a job's position in the queue.
     sa.Index("ix_jobs_open_tenant", "tenant_id", "id", postgresql_where=sa.text("finished_at IS NULL")),
     # Reviews that expire next.
     sa.Index("ix_jobs_review_until", "review_until", postgresql_where=sa.text("status = 'review'")),

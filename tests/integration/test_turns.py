@@ -209,10 +209,10 @@ def test_a_place_in_the_queue_is_counted_up_to_a_bound(
     api: Door, world: World, database: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "MOST_AHEAD", 3)
-    queries._places.cache_clear()  # noqa: SLF001
+    queries._queue_positions.cache_clear()  # noqa: SLF001
     with database.begin() as connection:
         waiting = [factories.job(connection, world.north.tenant) for _ in range(5)]
     try:
         assert [api.job(job)["progress"]["queue_position"] for job in waiting] == [1, 2, 3, 3, 3]
     finally:
-        queries._places.cache_clear()  # noqa: SLF001
+        queries._queue_positions.cache_clear()  # noqa: SLF001

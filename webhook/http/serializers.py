@@ -133,7 +133,7 @@ def _lineage(view: JobView) -> resources.Lineage | None:
 
 
 def _progress(view: JobView) -> resources.Progress:
-    row, place = view.row, view.place
+    row, queued = view.row, view.queued
     rate = eta = None
     # The elapsed time includes the wait for confirmation, so jobs with a review have no rate.
     if row.seconds and row.review is None and row.status != JobStatus.REVIEW:
@@ -142,15 +142,15 @@ def _progress(view: JobView) -> resources.Progress:
             part = _part_done(row)
             share = part if row.kind in WITHOUT_ROWS else share_done(row.status, part)
             eta = seconds_left(float(row.seconds), share)
-    elif place is not None:
-        eta = place.seconds
+    elif queued is not None:
+        eta = queued.seconds
     return resources.Progress(
         phase=row.status,
         rows_total=row.rows_total,
         rows_done=row.rows_done,
         rows_per_second=rate,
         eta_seconds=None if eta is None else round(eta, 1),
-        queue_position=None if place is None else place.position,
+        queue_position=None if queued is None else queued.position,
         held_up_since=row.held_up_since,
     )
 

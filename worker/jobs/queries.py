@@ -22,12 +22,12 @@ from worker.jobs.search import JobFilter
 
 LARGEST_FAMILY = 100
 LATEST = 20  # jobs that determine the current pace
-MOST_AHEAD = 10_000  # jobs that are counted for a place in the queue
+MOST_AHEAD = 10_000  # jobs that are counted for a position in the queue
 
 
 @dataclass(frozen=True)
-class Place:
-    """The place in the queue of a job that no worker has begun: at most `MOST_AHEAD`, and the expected seconds."""
+class QueuePosition:
+    """The position in the queue of a job that no worker has begun: at most `MOST_AHEAD`, and the expected seconds."""
 
     position: int
     seconds: float | None = None
@@ -40,7 +40,7 @@ class JobView:
     `family`: only for a single job that corrects another or is corrected: all jobs of that lineage, oldest first.
     `description`: only for a single job whose file can be checked again (`schemas.http.mapping`).
     `can_undo`: whether it has changed something that is still in effect, and is kept for long enough (R27).
-    `place`: only for a job that no worker has begun.
+    `queued`: only for a job that no worker has begun.
     """
 
     row: sa.Row[Any]
@@ -48,7 +48,7 @@ class JobView:
     family: tuple[JobView, ...] = ()
     description: Mapping[str, Any] | None = None
     can_undo: bool = False
-    place: Place | None = None
+    queued: QueuePosition | None = None
 
 
 def _select(actor: Actor) -> sa.Select[Any]:
@@ -105,7 +105,7 @@ def get(connection: sa.Connection, actor: Actor, public_id: str) -> JobView | No
     row = connection.execute(_select(actor).where(_is(jobs, public_id))).one_or_none()
     if row is None:
         return None
-    (view,) = _with_places(connection, actor.tenant, _with_tallies(connection, [row]))
+    (view,) = _with_queue_positions(connection, actor.tenant, _with_tallies(connection, [row]))
     if may_be_rechecked(row):
         query = sa.select(file_descriptions.c.description).where(file_descriptions.c.job_id == row.id)
         view = replace(view, description=connection.execute(query).scalar_one_or_none())
@@ -116,8 +116,8 @@ def get(connection: sa.Connection, actor: Actor, public_id: str) -> JobView | No
     return replace(view, family=tuple(_with_tallies(connection, list(rows))))
 
 
-def _with_places(connection: sa.Connection, looker: Tenant, views: list[JobView]) -> list[JobView]:
-    """Return the jobs, those that no worker has begun with their places in the queue.
+def _with_queue_positions(connection: sa.Connection, looker: Tenant, views: list[JobView]) -> list[JobView]:
+    """Return the jobs, those that no worker has begun with their positions in the queue.
 
     Counts only jobs that the tenant sees: a number of other tenants' jobs would reveal them (R3).
     """
@@ -125,20 +125,21 @@ def _with_places(connection: sa.Connection, looker: Tenant, views: list[JobView]
     if not waiting:
         return views
     values = {"waiting": waiting, "newest": max(waiting)}
-    found = {row.id: row for row in connection.execute(_places(looker), values)}
-    behind_all = Place(MOST_AHEAD)
-    places = {
-        job_id: Place(row.position, None if row.seconds is None else float(row.seconds))
+    found = {row.id: row for row in connection.execute(_queue_positions(looker), values)}
+    behind_all = QueuePosition(MOST_AHEAD)
+    positions = {
+        job_id: QueuePosition(row.position, None if row.seconds is None else float(row.seconds))
         for job_id, row in found.items()
     }
     return [
-        replace(view, place=places.get(view.row.id, behind_all)) if view.row.id in waiting else view for view in views
+        replace(view, queued=positions.get(view.row.id, behind_all)) if view.row.id in waiting else view
+        for view in views
     ]
 
 
 @lru_cache(maxsize=256)
-def _places(looker: Tenant) -> sa.Select[Any]:
-    """Return the query for the places of jobs in the queue: by the order of their submission, and the sizes of files.
+def _queue_positions(looker: Tenant) -> sa.Select[Any]:
+    """Return the query for the positions of jobs in the queue, by their submission, and for the sizes of files before.
 
     Reads at most `MOST_AHEAD` open jobs.
     """
@@ -221,7 +222,7 @@ def page(connection: sa.Connection, actor: Actor, filters: JobFilter, limit: int
     found = search.find(connection, actor, filters, limit)
     query = _select(actor).where(jobs.c.id.in_(found.ids)).order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
     views = _with_tallies(connection, list(connection.execute(query)) if found.ids else [])
-    views = _with_places(connection, actor.tenant, views)
+    views = _with_queue_positions(connection, actor.tenant, views)
     if found.cursor is None:
         return Page(views, None)
     cursor = sa.select(jobs.c.public_id).where(jobs.c.id == found.cursor, tenant_scope.jobs_of(actor.tenant))

@@ -5,7 +5,7 @@ tenant, the job whose last claim is longest ago. So a small file waits for work 
 it, and nothing waits forever. Lease tokens only grow, so the token of the last claim gives the order of turns.
 
 Triggers (migration 0037) enter a job in `queued_jobs` when it gets work items. `promote` puts it into the order once
-they are due, and `settle` takes it out when none are left. Whoever changes a job's row there holds its lock, and
+they are due, and `settle` takes it out when none are left. A job's row there is changed only under its lock, and
 `settle` looks for work items only then: what another transaction adds is either seen, or enters the row afterwards.
 """
 
@@ -150,7 +150,7 @@ _LOCK = sa.text("""
     sa.bindparam("alike", type_=ARRAY(sa.Text))
 )
 _SETTLE = sa.text(f"""
-    WITH place AS MATERIALIZED (
+    WITH rest AS MATERIALIZED (
         SELECT jobs.status IN ({_listed(TERMINAL)}) AS has_ended, CASE
             WHEN EXISTS (
                 SELECT 1 FROM job_chunks WHERE job_id = jobs.id AND state = '{ChunkState.PENDING}'
@@ -161,22 +161,22 @@ _SETTLE = sa.text(f"""
             END AS due_at
         FROM jobs WHERE jobs.id = :job_id
     ), ended AS (
-        DELETE FROM queued_jobs USING place
-        WHERE job_id = :job_id AND queue = :queue AND :has_job AND place.has_ended AND place.due_at = 'infinity'
+        DELETE FROM queued_jobs USING rest
+        WHERE job_id = :job_id AND queue = :queue AND :has_job AND rest.has_ended AND rest.due_at = 'infinity'
     ), kept AS (
         UPDATE queued_jobs SET turn = greatest(turn, :token),
-            is_due = is_due AND place.due_at <= now(),
-            due_at = CASE WHEN place.due_at <= now() THEN least(queued_jobs.due_at, now()) ELSE place.due_at END,
-            hint_due_at = CASE WHEN place.due_at <= now() THEN now() + make_interval(secs => :hint_seconds)
-                ELSE place.due_at END
-        FROM place
+            is_due = is_due AND rest.due_at <= now(),
+            due_at = CASE WHEN rest.due_at <= now() THEN least(queued_jobs.due_at, now()) ELSE rest.due_at END,
+            hint_due_at = CASE WHEN rest.due_at <= now() THEN now() + make_interval(secs => :hint_seconds)
+                ELSE rest.due_at END
+        FROM rest
         WHERE job_id = :job_id AND queue = :queue AND :has_job
-            AND NOT (place.has_ended AND place.due_at = 'infinity')
+            AND NOT (rest.has_ended AND rest.due_at = 'infinity')
     )
     UPDATE queued_tenants SET turn = greatest(turn, :token),
-        is_waiting = is_waiting AND (queue <> :queue OR NOT :has_job OR place.due_at <= now() OR EXISTS (
+        is_waiting = is_waiting AND (queue <> :queue OR NOT :has_job OR rest.due_at <= now() OR EXISTS (
             SELECT 1 FROM queued_jobs WHERE queue = :queue AND tenant_id = :tenant_id AND is_due AND job_id <> :job_id))
-    FROM place
+    FROM rest
     WHERE tenant_id = :tenant_id AND queue = ANY(:queues)""").bindparams(  # noqa: S608 - ours
     sa.bindparam("phases", type_=ARRAY(sa.Text)),
     sa.bindparam("queues", type_=ARRAY(sa.Text)),
@@ -185,9 +185,9 @@ _SETTLE = sa.text(f"""
 
 
 def settle(connection: sa.Connection, candidate: Candidate, hint_seconds: float, token: int = 0) -> None:
-    """Bring a job's place up to date after a claim with this token, or an attempt at one: the last statement.
+    """Bring a job's rows up to date after a claim with this token, or an attempt at one: the last statement.
 
-    Waits for nobody: a row that another transaction holds stays as it is, and a later claim finds it.
+    Never waits: a row that another transaction holds stays as it is, and a later claim finds it.
     """
     alike = sharing_turns(candidate.queue)
     key = {"job_id": candidate.job_id, "queue": candidate.queue, "tenant_id": candidate.tenant_id}
@@ -206,7 +206,7 @@ _SETTLE_TENANT = sa.text("""
 
 
 def settle_all(connection: sa.Connection, phases: tuple[Phase, ...], hint_seconds: float) -> bool:
-    """Bring the places of the next candidates up to date, of which none could be claimed; return whether any was there.
+    """Bring the rows of the next candidates up to date, of which none could be claimed; return whether any was there.
 
     In a transaction without a claim, as `promote`.
     """
