@@ -68,7 +68,7 @@ PENDING = Metric(
     "numberyard_pieces_pending",
     MetricKind.GAUGE,
     ("phase",),
-    "Work items that wait for a worker, now or later; at most 10,000 of each phase are counted.",
+    "Work items that wait for a worker, now or later; at most 10,000 of each queue are counted.",
 )
 LEASED = Metric("numberyard_pieces_leased", MetricKind.GAUGE, ("phase",), "Work items that a worker is processing.")
 QUEUE_AGE = Metric(

@@ -2,7 +2,7 @@
 
 Three queries that read only open work and totals: their cost grows neither with ended jobs nor with the inventory, even
 if the planner's statistics date from the time when those jobs were open, and hardly with the work items that wait: of
-each phase `MOST_COUNTED` are counted. Known label values are reported as 0 until
+each queue `MOST_COUNTED` are counted. Known label values are reported as 0 until
 they occur, so that their first increase is visible.
 """
 
@@ -37,14 +37,14 @@ from schemas.metrics import (
 )
 from schemas.request_problems import RequestCode
 from worker.database import counters
-from worker.queue.broker import QUEUES
+from worker.queue.broker import PHASES, QUEUES
 from worker.queue.turns import CLAIMABLE
 
 Samples = dict[tuple[str, ...], float]
 """A metric's samples: its labels' values -> the figure."""
 
 MOST_SECONDS = 5  # for each query: a late response to a scrape is useless
-MOST_COUNTED = 10_000  # work items of each phase that wait
+MOST_COUNTED = 10_000  # work items of each queue that wait
 
 _PHASES = tuple((phase.value,) for phase in Phase)
 _KNOWN: dict[Metric, tuple[tuple[str, ...], ...]] = {
@@ -93,31 +93,38 @@ def _work_items() -> sa.TextClause:
 
     Those that cannot be claimed, of ended jobs or jobs under review, are not waiting.
     """
-    # OFFSET 0: the planner keeps the order, job by job from the queue, also where its statistics are old.
+    # Those that have waited longest are counted. OFFSET 0: the planner keeps the order, job by job from the queue, also
+    # where its statistics are old.
     return sa.text(f"""
-        SELECT of.phase, waiting.items AS pending, coalesce(leased.items, 0) AS leased,
-            extract(epoch FROM now() - waiting.since) AS queue_age,
-            extract(epoch FROM now() - least(waiting.setback_since, leased.setback_since)) AS held_up
-        FROM unnest(:phases, :queues) AS of (phase, queue)
-        CROSS JOIN LATERAL (
-            SELECT count(*) AS items, min(setback_since) AS setback_since,
-                min(next_attempt_at) FILTER (WHERE next_attempt_at <= now()) AS since
-            FROM (
-                SELECT item.next_attempt_at, item.setback_since
-                FROM (
-                    SELECT job_id FROM queued_jobs WHERE queue = of.queue AND due_at < 'infinity' LIMIT :most
+        WITH waiting AS (
+            SELECT item.phase, count(*) AS items, min(item.setback_since) AS setback_since,
+                min(item.next_attempt_at) FILTER (WHERE item.next_attempt_at <= now()) AS since
+            FROM unnest(:queues) AS of (queue) CROSS JOIN LATERAL (
+                SELECT item.* FROM (
+                    (SELECT job_id FROM queued_jobs WHERE queue = of.queue AND is_due ORDER BY due_at LIMIT :most)
+                    UNION ALL
+                    (SELECT job_id FROM queued_jobs WHERE queue = of.queue AND NOT is_due AND due_at < 'infinity'
+                        ORDER BY due_at LIMIT :most)
                 ) AS queued CROSS JOIN LATERAL (
-                    SELECT job_chunks.next_attempt_at, job_chunks.setback_since
+                    SELECT job_chunks.phase, job_chunks.next_attempt_at, job_chunks.setback_since
                     FROM jobs JOIN job_chunks ON job_chunks.job_id = jobs.id
                     WHERE jobs.id = queued.job_id AND job_chunks.job_id = queued.job_id
-                        AND job_chunks.state = '{ChunkState.PENDING}' AND job_chunks.phase = of.phase AND ({CLAIMABLE})
+                        AND job_chunks.state = '{ChunkState.PENDING}' AND queue_of_phase(job_chunks.phase) = of.queue
+                        AND ({CLAIMABLE})
                     OFFSET 0) AS item
-                LIMIT :most) AS counted) AS waiting
-        LEFT JOIN (
+                LIMIT :most) AS item
+            GROUP BY item.phase
+        ), leased AS (
             SELECT phase, count(*) AS items, min(setback_since) AS setback_since
-            FROM job_chunks WHERE state = '{ChunkState.LEASED}' GROUP BY phase) AS leased ON leased.phase = of.phase
+            FROM job_chunks WHERE state = '{ChunkState.LEASED}' GROUP BY phase
+        )
+        SELECT of.phase, coalesce(waiting.items, 0) AS pending, coalesce(leased.items, 0) AS leased,
+            extract(epoch FROM now() - waiting.since) AS queue_age,
+            extract(epoch FROM now() - least(waiting.setback_since, leased.setback_since)) AS held_up
+        FROM unnest(:phases) AS of (phase)
+        LEFT JOIN waiting ON waiting.phase = of.phase LEFT JOIN leased ON leased.phase = of.phase
     """).bindparams(  # noqa: S608 - ours
         sa.bindparam("phases", [phase.value for phase in QUEUES], type_=ARRAY(sa.Text)),
-        sa.bindparam("queues", list(QUEUES.values()), type_=ARRAY(sa.Text)),
+        sa.bindparam("queues", list(PHASES), type_=ARRAY(sa.Text)),
         most=MOST_COUNTED,
     )
