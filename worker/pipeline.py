@@ -15,6 +15,7 @@ A work item that runs twice takes effect once: only the lease holder can commit.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -58,7 +59,7 @@ from worker.storage import arrow_files, corrected_files, files
 
 log = structlog.get_logger(__name__)
 ROWS_PER_IDLE_SECOND = 5_000  # rate at which the slowest storage stores results
-CLAIMS = 20  # attempts; then the rescue round finds what waits
+CLAIMS, CLAIM_PAUSE_SECONDS = 20, 0.005  # attempts; then the rescue round finds what waits
 CONFLICTS = 5  # attempts in one lease; then the chunk is postponed, as after a transient failure
 
 
@@ -94,6 +95,7 @@ def _claim(phases: tuple[Phase, ...], settings: Settings) -> leases.Lease | None
         with transaction() as connection:
             if not turns.settle_all(connection, phases, settings.hint_seconds):
                 return None
+        time.sleep(CLAIM_PAUSE_SECONDS)
     return None
 
 

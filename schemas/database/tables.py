@@ -638,6 +638,11 @@ job_chunks = sa.Table(
     # Each of one job or of few rows, whatever the planner's statistics say: an index of all that wait misleads it.
     sa.Index("ix_job_chunks_leased", "phase", "lease_until", postgresql_where=sa.text("state = 'leased'")),
     sa.Index("ix_job_chunks_pending", "job_id", "number", "phase", postgresql_where=sa.text("state = 'pending'")),
+    sa.Index(
+        "ix_job_chunks_workbooks",
+        "job_id",
+        postgresql_where=sa.text("phase = 'workbook' AND state IN ('pending', 'leased')"),
+    ),
 )
 
 # The queue (`worker.queue.turns`): one row for each job and queue while the job has work items in it that wait, and

@@ -86,7 +86,7 @@ def connected(url: sa.URL) -> Iterator[sa.Connection]:
 
 # What only migrations create: triggers that enter jobs in the queue (0037).
 BY_MIGRATIONS: dict[str, list[tuple[object, ...]]] = {
-    "routines": [("enqueue_pending_items",), ("queue_of_phase",), ("requeue_job",)],
+    "routines": [("enqueue_pending_items",), ("first_turn",), ("queue_of_phase",), ("requeue_job",)],
     "triggers": [("enqueue_added",), ("enqueue_changed",), ("requeue",)],
 }
 

@@ -193,6 +193,73 @@ def test_the_rescue_round_announces_a_bounded_number(ledger: Ledger, world: Worl
     assert {items for found in rounds for _, _, items in found} == {broker.MAX_WAKEUPS}
 
 
+@pytest.mark.parametrize(("between", "again"), [("checking", "review"), ("running", "completed")])
+def test_what_waits_for_a_review_or_the_end_is_found_again(
+    ledger: Ledger, world: World, database: sa.Engine, between: str, again: str
+) -> None:
+    """An e-mail and a workbook of a review that cannot be made in between: corrected, or confirmed."""
+    with database.begin() as connection:
+        factories.job(connection, world.north.tenant)
+    ledger.run("DELETE FROM job_chunks")
+    ledger.run("UPDATE jobs SET status = 'review'")
+    ledger.run("INSERT INTO job_chunks (job_id, phase, number) SELECT id, 'mail', 1 FROM jobs")
+    ledger.run("INSERT INTO job_chunks (job_id, phase, number) SELECT id, 'workbook', 0 FROM jobs")
+    ledger.run("UPDATE jobs SET status = :status", status=between)
+    ledger.run("UPDATE queued_jobs SET hint_due_at = now()")
+    with ledger.engine.begin() as connection:
+        turns.promote(connection, broker.PHASES)
+    with ledger.engine.begin() as connection:
+        assert turns.overdue(connection, 5) == []
+    finished = ", finished_at = now()" if again == "completed" else ""
+    ledger.run(f"UPDATE jobs SET status = :status{finished}", status=again)  # noqa: S608 - ours
+    with ledger.engine.begin() as connection:
+        assert unqueued(connection) == 0
+        assert work.claim(connection, Phase.MAIL, 30) is not None
+        assert work.claim(connection, Phase.WORKBOOK, 30) is not None
+    if again == "completed":
+        assert ledger.ask("SELECT queue FROM queued_jobs") == [], "rows of a job that has ended"
+
+
+def test_a_job_that_one_worker_is_at_is_announced_all_the_same(ledger: Ledger, world: World) -> None:
+    """Messages for the other workers were lost; each claim of the one worker must not put off the next ones."""
+    fill(ledger, [world.north.tenant.id], 1, 40)
+    ledger.run("UPDATE queued_jobs SET hint_due_at = now() - interval '1 second'")
+    claim_and_end(ledger)
+    with ledger.engine.begin() as connection:
+        assert [items for _, _, items in turns.overdue(connection, 60)] == [broker.MAX_WAKEUPS]
+        assert turns.overdue(connection, 60) == []
+
+
+def test_work_that_another_worker_is_putting_into_the_order_counts_as_there(ledger: Ledger, world: World) -> None:
+    """So a worker that comes a moment too early tries again, instead of taking its wake-up message for the last."""
+    fill(ledger, [world.north.tenant.id], 1, 2)
+    with ledger.engine.begin() as other, ledger.engine.begin() as connection:
+        turns.promote(other, ["chunks"])
+        turns.promote(connection, ["chunks"])
+        assert leases.claim(connection, WRITING, 30) is None
+        assert turns.settle_all(connection, WRITING, 5)
+    with ledger.engine.begin() as connection:
+        assert leases.claim(connection, WRITING, 30) is not None
+
+
+def test_small_files_without_end_do_not_keep_a_large_one_of_the_same_tenant_waiting(
+    ledger: Ledger, world: World
+) -> None:
+    tenants = [world.north.tenant.id]
+    fill(ledger, tenants, 1, 50)
+    (large,) = (row.id for row in ledger.ask("SELECT id FROM jobs"))
+    claimed = []
+    for _ in range(12):
+        with ledger.engine.begin() as connection:
+            lease = work.claim(connection, Phase.WRITE, 30)
+            assert lease is not None
+            leases.update_leased(connection, lease, {"state": "done", "lease_until": None})
+        claimed.append(lease.job_id == large)
+        fill(ledger, tenants, 1, 1)
+    assert claimed.count(True) >= 3, claimed
+    assert any(claimed[6:]), claimed
+
+
 def test_many_jobs_that_were_withdrawn_do_not_stop_the_next_claim(ledger: Ledger, world: World) -> None:
     """As workers of an earlier release leave them, who know nothing of the queue."""
     fill(ledger, [world.north.tenant.id], 100, 1)

@@ -124,7 +124,7 @@ def retry(job_id: str) -> str:
     with submitting(new), transaction() as connection:
         view = jobs.find_own(connection, job_id)
         # Locked, so that its files are not removed before the new job exists and protects them.
-        job_state.lock_job(connection, view.row.id)
+        job_state.lock_job(connection, view.row.id, with_claims=False)
         view = jobs.find_own(connection, job_id)
         _check_retry(view)
         row = view.row

@@ -97,7 +97,7 @@ def undo(connection: sa.Connection, undone_id: int, job: str, actor: Actor) -> N
     The error is raised, too, if everything has been restored already and still is: another undo would have no effect.
     """
     # Locked, so that its files are not removed before the undo job exists and protects them.
-    undone = job_state.lock_job(connection, undone_id)
+    undone = job_state.lock_job(connection, undone_id, with_claims=False)
     if undone.status not in TERMINAL:
         raise WrongStateError(RequestCode.JOB_NOT_ENDED, undone.status)
     if not undo_queries.undo_graph_of_locked(connection, undone_id).left(undone_id):

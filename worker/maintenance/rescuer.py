@@ -29,21 +29,21 @@ def rescue() -> None:
     """
     settings = get_settings()
     try:
+        # One after the other, each under its own locks.
         with transaction() as connection:
             freed = rescue_queries.release_expired_leases(connection)
+            counters.add(connection, {(SWEEP, (Finding.LEASES_EXPIRED.value,)): freed})
+        with transaction() as connection:
             expired = rescue_queries.expire_reviews(connection)
             settled = rescue_queries.finish_cancellations(connection)
             has_messages = webhook_messages.is_due(connection)
-            counts = {
-                Finding.LEASES_EXPIRED: freed,
-                Finding.REVIEWS_EXPIRED: expired,
-                Finding.SETTLED: len(settled),
-            }
+            counts = {Finding.REVIEWS_EXPIRED: expired, Finding.SETTLED: len(settled)}
             counters.add(connection, {(SWEEP, (finding.value,)): count for finding, count in counts.items()})
             counters.fold(connection)
             hit(Failpoint.SWEEP_ENTERED)
-        with transaction() as connection:
-            turns.promote(connection, broker.PHASES, MOST_PROMOTED)
+        for queue in broker.PHASES:
+            with transaction() as connection:
+                turns.promote(connection, [queue], MOST_PROMOTED)
         with transaction() as connection:
             overdue = turns.overdue(connection, settings.hint_seconds)
             announced = sum(count for _, _, count in overdue)

@@ -25,12 +25,14 @@ from worker.database import counters
 FIRST_WAKEUP_SECONDS = 2.0
 
 
-def lock_job(connection: sa.Connection, job_id: int) -> sa.Row[Any]:
+def lock_job(connection: sa.Connection, job_id: int, *, with_claims: bool = True) -> sa.Row[Any]:
     """Lock a job until the transaction ends, and return its row. Meanwhile no other transaction can change the job.
 
-    Locks the whole row, and so waits for claims (`leases.claim`), too: no work item is claimed while it is locked.
+    `with_claims`: locks the whole row, and so waits for claims (`leases.claim`), too: no work item is claimed while it
+    is locked. Without, other transactions may also add jobs that refer to this one.
     """
-    return connection.execute(sa.select(jobs).where(jobs.c.id == job_id).with_for_update()).one()
+    query = sa.select(jobs).where(jobs.c.id == job_id)
+    return connection.execute(query.with_for_update(key_share=not with_claims)).one()
 
 
 def add_work_items(

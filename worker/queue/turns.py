@@ -167,8 +167,8 @@ _SETTLE = sa.text(f"""
         UPDATE queued_jobs SET turn = greatest(turn, :token),
             is_due = is_due AND rest.due_at <= now(),
             due_at = CASE WHEN rest.due_at <= now() THEN least(queued_jobs.due_at, now()) ELSE rest.due_at END,
-            hint_due_at = CASE WHEN rest.due_at <= now() THEN now() + make_interval(secs => :hint_seconds)
-                ELSE rest.due_at END
+            hint_due_at = CASE WHEN rest.due_at > now() THEN rest.due_at
+                WHEN :token > 0 THEN hint_due_at ELSE now() + make_interval(secs => :hint_seconds) END
         FROM rest
         WHERE job_id = :job_id AND queue = :queue AND :has_job
             AND NOT (rest.has_ended AND rest.due_at = 'infinity')
@@ -197,6 +197,11 @@ def settle(connection: sa.Connection, candidate: Candidate, hint_seconds: float,
     connection.execute(_SETTLE, key | found | {"token": token, "hint_seconds": hint_seconds})
 
 
+_HAS_DUE = sa.text("""
+    SELECT EXISTS (
+        SELECT 1 FROM unnest(:queues) AS of (queue) CROSS JOIN LATERAL (
+            SELECT 1 FROM queued_jobs WHERE queue = of.queue AND NOT is_due AND due_at <= now() LIMIT 1) AS due)
+""").bindparams(sa.bindparam("queues", type_=ARRAY(sa.Text)))
 _SETTLE_TENANT = sa.text("""
     UPDATE queued_tenants SET is_waiting = EXISTS (
         SELECT 1 FROM queued_jobs WHERE queue = :queue AND tenant_id = :tenant_id AND is_due)
@@ -208,7 +213,8 @@ _SETTLE_TENANT = sa.text("""
 def settle_all(connection: sa.Connection, phases: tuple[Phase, ...], hint_seconds: float) -> bool:
     """Bring the rows of the next candidates up to date, of which none could be claimed; return whether any was there.
 
-    In a transaction without a claim, as `promote`.
+    A job counts, too, that another worker is just putting into the order of turns. In a transaction without a claim, as
+    `promote`.
     """
     ordered = _ordered(connection, phases)
     for row in ordered:
@@ -218,7 +224,7 @@ def settle_all(connection: sa.Connection, phases: tuple[Phase, ...], hint_second
         key = {"queue": row.queue, "tenant_id": row.tenant_id}
         locked = connection.execute(_LOCK, key | {"job_id": 0, "alike": [row.queue]}).one()
         connection.execute(_SETTLE_TENANT, key | {"queues": locked.queues})
-    return bool(ordered)
+    return bool(ordered) or bool(connection.execute(_HAS_DUE, {"queues": queues_of(phases)}).scalar_one())
 
 
 # Literals, as a parameter rules the partial indexes out.
