@@ -106,12 +106,13 @@ tenant_usage = sa.Table(
     sa.Index("ix_tenant_usage_tenant_id", "tenant_id", "quota", "day"),
 )
 
-# Files that are being received. A request that does not extend its row until `until` does not count any more.
+# Files that are being received. A request that does not extend its row until `until` does not count any more. Without a
+# foreign key, which would wait for a tenant that is being deleted: the insertion of the job does that.
 upload_slots = sa.Table(
     "upload_slots",
     metadata,
     sa.Column("claim", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("tenant_id", sa.Integer, sa.ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("tenant_id", sa.Integer, nullable=False),
     sa.Column("until", sa.DateTime(timezone=True), nullable=False),
     sa.Index("ix_upload_slots_tenant_id", "tenant_id", "until"),
     sa.Index("ix_upload_slots_until", "until"),
