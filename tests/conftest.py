@@ -52,8 +52,8 @@ def pytest_configure() -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Return the number of test processes for the long tests alone: most of them wait for half of their time."""
-    return 2 * len(os.sched_getaffinity(0)) if config.option.markexpr == "long" else None
+    """Return the number of test processes for the long tests alone: many of them wait for half of their time."""
+    return len(os.sched_getaffinity(0)) + 1 if config.option.markexpr == "long" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
