@@ -7,7 +7,6 @@ is shared between the processes of pytest-xdist.
 from __future__ import annotations
 
 import functools
-import os
 import re
 import signal
 from collections.abc import Callable, Iterator
@@ -49,11 +48,6 @@ def pytest_configure() -> None:
     """Have Ctrl-C work in the programs under test: what a shell runs in the background inherits it as ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Return the number of test processes for the long tests alone: many of them wait for half of their time."""
-    return len(os.sched_getaffinity(0)) + 1 if config.option.markexpr == "long" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
