@@ -69,10 +69,8 @@ def test_groups_by_queue_and_a_worker_that_is_removed(bench: Stand, tmp_path: Pa
         requests = load(own)
         with requests.running():
             large = in_flight(own)
-            writer.drain()
             assert own.reseller.job(large)["status"] not in service.ENDED, "too fast for this test"
-            written = items(bench, "write", "done")
-            wait_for(lambda: items(bench, "write", "done") > written, DEADLINE, "the other worker to write", 0.1)
+            writer.drain()  # on a busy machine the other worker may have written all of it when this has ended
             bench.run("worker", everything)
             wait_for(lambda: workers(bench) == 6, DEADLINE, "the new worker", 0.1)  # three of two children
             third.drain()
