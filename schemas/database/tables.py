@@ -609,7 +609,7 @@ job_chunks = sa.Table(
     # is not an accident.
     sa.Column("last_error", sa.Text),
     _now("next_attempt_at"),
-    # The time when the rescuer sends the next wake-up message if no worker has claimed the work item by then.
+    # From when on the rescuer announces the job because of this work item: `queued_jobs` takes it over.
     _now("hint_due_at"),
     sa.Column("rows", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("result_key", sa.Text),
@@ -660,7 +660,7 @@ queued_jobs = sa.Table(
     sa.Column("is_due", sa.Boolean, nullable=False, server_default=sa.false()),
     # Since when it has a work item that can be claimed, or when it will; `infinity` if it has none.
     sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
-    # The time when the rescuer sends the next wake-up message if no worker has claimed from the job by then.
+    # From when on the rescuer announces the job, if work items of it can be claimed then.
     sa.Column("hint_due_at", sa.DateTime(timezone=True), nullable=False),
     sa.Index("ix_queued_jobs_turn", "queue", "tenant_id", "turn", "job_id", postgresql_where=sa.text("is_due")),
     sa.Index("ix_queued_jobs_due", "queue", "is_due", "due_at"),

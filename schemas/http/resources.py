@@ -104,8 +104,7 @@ class Progress(_Body):
     """The progress of a job. `phase` is its status; the two estimates are null where there is no basis for one.
 
     `held_up_since`: when its work began to wait for an unavailable database or storage. It resumes automatically.
-    `queue_position`: position of a job that has not begun, among the jobs that you see; 10000 stands for any from
-    there on.
+    `queue_position`: position of a job that has not begun, among the jobs that you see. 10000 means 10000 or more.
     """
 
     phase: JobStatus

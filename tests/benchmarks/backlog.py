@@ -1,7 +1,7 @@
 """What a claim costs, and what everybody looks at, while very many work items wait (R37).
 
-The database is one of its own, filled with jobs of which every chunk waits. A worker claims one after the other, and
-each is done as soon as it is claimed.
+Uses a database of its own, which it fills with jobs whose work items all wait. One worker claims them in turn, and each
+is done as soon as it is claimed.
 """
 
 from __future__ import annotations

@@ -623,7 +623,7 @@ def test_a_claim_sees_a_cancelling_that_is_under_way(worker: Worker, accepted: s
         worker.checked(2, 2)
     job_id = worker.ask("SELECT max(id) FROM jobs")[0]
     with worker.engine.begin() as connection:
-        turns.promote(connection, broker.PHASES)  # else the claim finds nothing, and waits for nobody
+        turns.promote(connection, broker.PHASES)  # otherwise the claim finds nothing, and does not wait
     with worker.engine.begin() as connection:
         control.cancel(connection, job_id)
         claimed = Blocked(worker, lambda: worker.try_claim(phase))

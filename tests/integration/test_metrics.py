@@ -37,7 +37,7 @@ from tests.support.metrics_scrape import Scrape, scrape
 from tests.support.servers import databases
 from worker import pipeline
 from worker.config.settings import get_settings
-from worker.database import counters
+from worker.database import counters, folded_sums
 from worker.jobs import metrics_queries as of_ledger
 from worker.maintenance import rescuer
 from worker.queue import completion
@@ -169,7 +169,7 @@ def test_ends_do_not_wait_for_each_other(api: Door, ledger: Ledger) -> None:
 
 def test_totals_are_folded_and_stay_the_same(database: sa.Engine, ledger: Ledger) -> None:
     """Also while several fold at once: no figure is lost or doubled."""
-    for _ in range(counters.MOST_ROWS + 5):
+    for _ in range(folded_sums.MOST_ROWS + 5):
         with database.begin() as connection:
             counters.add(connection, {(JOBS, ("upload", "failed")): 1, (SWEEP, ("settled",)): 2})
     with database.begin() as connection:

@@ -19,15 +19,13 @@ from schemas.database.tables import job_chunks, jobs, totals
 from schemas.job_kinds import WITHOUT_ROWS
 from schemas.jobs import APART, ChunkState
 from schemas.metrics import JOBS, PIECES, ROWS, STAGE_SECONDS, Metric
+from worker.database import folded_sums
 
 Figures = Mapping[tuple[Metric, tuple[str, ...]], float]
 """A metric and its labels' values -> the figure."""
 
 _ENDED = sa.bindparam("ended", type_=sa.BigInteger)  # the job's database id
 _HAS_ROWS = jobs.c.kind.not_in(sorted(WITHOUT_ROWS))
-
-MOST_ROWS = 20  # rows of one total, before they are folded
-MOST_FOLDED = 20_000  # rows folded in one rescue round
 
 
 def add(connection: sa.Connection, figures: Figures) -> None:
@@ -123,28 +121,8 @@ def _stages() -> sa.Select[Any]:
 
 
 def fold(connection: sa.Connection) -> int:
-    """Replace the rows of totals that have many by one each; return by how many rows that reduces the table.
-
-    One statement, so no reader ever sees a row twice or misses it; it skips rows that another transaction is folding.
-    """
-    key = sa.tuple_(totals.c.name, totals.c.labels)
-    long = sa.select(totals.c.name, totals.c.labels).group_by(*key.clauses).having(sa.func.count() > MOST_ROWS)
-    picked = (
-        sa.select(totals.c.id)
-        .where(key.in_(long))
-        .order_by(totals.c.id)
-        .limit(MOST_FOLDED)
-        .with_for_update(skip_locked=True)
-    )
-    deletion = totals.delete().where(totals.c.id.in_(picked)).returning(totals.c.name, totals.c.labels, totals.c.value)
-    deleted = deletion.cte("taken")
-    summed = sa.select(deleted.c.name, deleted.c.labels, sa.func.sum(deleted.c.value)).group_by(
-        deleted.c.name, deleted.c.labels
-    )
-    folded = totals.insert().from_select(["name", "labels", "value"], summed).returning(totals.c.id).cte("folded")
-    counts = [sa.select(sa.func.count()).select_from(part).scalar_subquery() for part in (deleted, folded)]
-    went, came = connection.execute(sa.select(*counts)).one()
-    return int(went - came)
+    """Replace the rows of sums that have many by one each; return by how many rows that reduces the table."""
+    return folded_sums.fold(connection, totals, ("name", "labels"), "value")
 
 
 def read(connection: sa.Connection) -> dict[tuple[str, tuple[str, ...]], float]:

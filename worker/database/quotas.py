@@ -20,13 +20,11 @@ from schemas.database.tables import jobs, tenant_quotas, tenant_usage, tenants
 from schemas.job_kinds import JobKind
 from schemas.quotas import Quota, QuotaExceededError
 from worker.config.settings import get_settings
-from worker.database import expired_rows
+from worker.database import expired_rows, folded_sums
 
 NO_LIMIT = 0
 MOST_TRANSACTIONS = 1000  # more than a tenant's transactions that can run at a moment
 MOST_COUNTED = 10_000  # open jobs, where no limit says how many are worth counting
-MOST_ROWS = 20  # rows of a sum, before they are folded
-MOST_FOLDED = 20_000  # rows folded at a time
 NO_DAY = date(1970, 1, 1)  # of stored bytes, which are no daily sum
 _today = sa.func.timezone("UTC", sa.func.clock_timestamp()).cast(sa.Date)
 
@@ -181,28 +179,8 @@ def _use(connection: sa.Connection, tenant_id: int, quota: Quota, day: date, amo
 
 
 def fold(connection: sa.Connection) -> int:
-    """Replace the rows of sums that have many by one each; return by how many rows that reduces the table.
-
-    One statement, so no reader ever sees a row twice or misses it; it skips rows that another transaction is folding.
-    """
-    own = tenant_usage.c
-    key = (own.tenant_id, own.quota, own.day)
-    long = sa.select(*key).group_by(*key).having(sa.func.count() > MOST_ROWS)
-    picked = (
-        sa.select(own.id)
-        .where(sa.tuple_(*key).in_(long))
-        .order_by(own.id)
-        .limit(MOST_FOLDED)
-        .with_for_update(skip_locked=True)
-    )
-    taken = tenant_usage.delete().where(own.id.in_(picked)).returning(*key, own.amount).cte("taken")
-    sums = sa.select(*taken.c[:3], sa.func.sum(taken.c.amount)).group_by(*taken.c[:3])
-    names = [column.name for column in (*key, own.amount)]
-    folded = tenant_usage.insert().from_select(names, sums).returning(own.id).cte("folded")
-    went, came = connection.execute(
-        sa.select(*(sa.select(sa.func.count()).select_from(part).scalar_subquery() for part in (taken, folded)))
-    ).one()
-    return int(went - came)
+    """Replace the rows of sums that have many by one each; return by how many rows that reduces the table."""
+    return folded_sums.fold(connection, tenant_usage, ("tenant_id", "quota", "day"), "amount")
 
 
 def forget_days(connection: sa.Connection, most: int) -> int:

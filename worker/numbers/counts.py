@@ -16,12 +16,10 @@ import sqlalchemy as sa
 from schemas.database.tables import number_counts, tenants
 from schemas.permissions import Actor
 from worker.arrays.distinct import counted_rows
-from worker.database import tenant_scope
+from worker.database import folded_sums, tenant_scope
 from worker.phone import region
 
 TOTAL, HELD, CODE, CARRIER = "total", "held", "code", "carrier"
-MOST_ROWS = 20  # rows of one count, before they are folded
-MOST_FOLDED = 20_000  # rows folded at a time
 _COLUMNS = ("holder_id", "code", "voice_carrier_id", "sms_carrier_id", "is_unassigned")
 
 Differences = Mapping[tuple[int, ...], int]
@@ -145,25 +143,5 @@ def of_holders(connection: sa.Connection, actor: Actor, most: int) -> Sequence[H
 
 
 def fold(connection: sa.Connection) -> int:
-    """Replace the rows of counts that have many by one each; return by how many rows that reduces the table.
-
-    One statement, so no reader ever sees a row twice or misses it; it skips rows that another transaction is folding.
-    """
-    own = number_counts.c
-    key = (own.tenant_id, own.dimension, own.key, own.is_unassigned)
-    long = sa.select(*key).group_by(*key).having(sa.func.count() > MOST_ROWS)
-    picked = (
-        sa.select(own.id)
-        .where(sa.tuple_(*key).in_(long))
-        .order_by(own.id)
-        .limit(MOST_FOLDED)
-        .with_for_update(skip_locked=True)
-    )
-    taken = number_counts.delete().where(own.id.in_(picked)).returning(*key, own.count).cte("taken")
-    sums = sa.select(*taken.c[:4], sa.func.sum(taken.c.count)).group_by(*taken.c[:4])
-    names = [column.name for column in (*key, own.count)]
-    folded = number_counts.insert().from_select(names, sums).returning(own.id).cte("folded")
-    went, came = connection.execute(
-        sa.select(*(sa.select(sa.func.count()).select_from(part).scalar_subquery() for part in (taken, folded)))
-    ).one()
-    return int(went - came)
+    """Replace the rows of sums that have many by one each; return by how many rows that reduces the table."""
+    return folded_sums.fold(connection, number_counts, ("tenant_id", "dimension", "key", "is_unassigned"), "count")

@@ -16,7 +16,7 @@ depends_on = None
 web_since = "0019"
 workers_since = "0034"
 
-# A table of which every row is changed again and again.
+# Nearly all rows of these tables are changed often.
 VACUUM = "autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500"
 FUNCTIONS = (
     """
