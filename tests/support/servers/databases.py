@@ -176,7 +176,10 @@ def miscounted(connection: sa.Connection) -> int:
 
 
 def rows_read(connection: sa.Connection) -> int:
-    """Rows of all tables that the connection's transaction has read so far, whether or not they were wanted."""
+    """Rows of all tables that the connection has read and not yet reported, wanted or not: compare two answers.
+
+    The server reports at most once a second, so the first answer may include those of earlier transactions.
+    """
     read: int = connection.execute(sa.text(_READ)).scalar_one()
     return read
 
