@@ -8,16 +8,19 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
 import psycopg
 
 import worker.sample.generator
 from tests.benchmarks.figures import Json
+from tests.support.servers.service import POLL_SECONDS, role_of, wait_for
 from webhook.cli.client import Api
 from webhook.cli.commands.sample import write_sample
 from worker.config.settings import Settings
@@ -26,12 +29,16 @@ from worker.runtime.processes.ports import free_port
 
 BENCH = Path(".bench")
 WORKERS = 2
-LEAST = 100  # rows of the smallest file at the smallest scale
+LEAST = 100  # rows, files or requests at the smallest scale
+# Jobs that wait or run, and work items that a worker has not let go of yet.
+_OPEN = """
+    SELECT (SELECT count(*) FROM jobs WHERE finished_at IS NULL AND status <> 'review')
+        + (SELECT count(*) FROM job_chunks WHERE state = 'leased')"""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Rows of the files and tables. Limits are meant for these, and not `judged` at any smaller scale."""
+    """How many rows, files and requests. Limits are meant for these, and not `judged` at any smaller scale."""
 
     big: int = 1_000_000
     middle: int = 100_000
@@ -42,6 +49,9 @@ class Sizes:
     actions: int = 100_000
     phone: int = 1_000_000
     listed: int = 5_000_000  # numbers in the inventory that is looked at
+    waiting: int = 1_500  # files
+    single: int = 2_400  # requests of all clients
+    flood: int = 10_000  # files
     judged: bool = True
 
     def scaled(self, scale: float) -> Sizes:
@@ -79,6 +89,23 @@ class Service:
         for folder in self.files.iterdir():
             shutil.rmtree(folder, ignore_errors=True)
         self.connection.execute("CHECKPOINT")
+
+    def until_idle(self, seconds: float) -> None:
+        """Wait until nothing is open but jobs in review; AssertionError after so many seconds."""
+        wait_for(lambda: self.ask(_OPEN) == 0, seconds, "the end of all jobs", POLL_SECONDS)
+
+    @contextmanager
+    def paused(self, role: str) -> Iterator[None]:
+        """Stop every process of a role (SIGSTOP), and continue them after the block."""
+        processes = [one for one in psutil.Process().children(recursive=True) if role_of(one) == role]
+        try:
+            for process in processes:
+                process.suspend()
+            yield
+        finally:
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     @property
     def files(self) -> Path:
