@@ -6,9 +6,12 @@ import pytest
 
 from tests.benchmarks import figures
 from tests.benchmarks.figures import Figure, Findings, Limit, at_least, at_most, guarded, just
+from tests.benchmarks.flood import quotas_of, told
 from tests.benchmarks.imports import Times
 from tests.benchmarks.lab import Sizes
 from tests.benchmarks.run import document, sizes_of
+from tests.benchmarks.waiting import drained
+from worker.config.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -67,6 +70,18 @@ def test_spans_reach_from_the_first_claim_to_the_last_end() -> None:
     assert times.spans() == {"check": 1.0, "validate": 2.5, "write": 5.0}
     assert times.span_of(("check", "validate", "cut")) == 3
     assert times.span_of(("render",)) is None
+
+
+def test_rates_of_a_queue_are_counted_from_the_start_and_between_ends() -> None:
+    """Ten jobs in 16 seconds: the first two take four seconds, the last two one."""
+    rates = drained(100.0, [101, 104, 106, 107, 109, 111, 113, 115, 115.5, 116])
+    assert (rates.rate, rates.first, rates.last, rates.first_seconds) == (10 / 16, 0.5, 2.0, 1.0)
+
+
+def test_notes_of_a_flood() -> None:
+    assert told({"202": 9000, "429": 998, "none": 2}) == "accepted: 9,000, refused: 429: 998, none: 2"
+    assert told({"202": 7}) == "accepted: 7, refused: 0"
+    assert quotas_of(Settings(quota_open_jobs=5)).split(", ")[2] == "open_jobs 5"
 
 
 def test_smaller_sizes_are_not_judged() -> None:
