@@ -30,7 +30,7 @@ from worker.config.settings import Settings
 from worker.runtime.processes.child import Child, Command
 
 FIRST = 2_132_000_000  # numbers of Los Angeles; those of `small` are others
-IDLE_SECONDS, BEGIN_SECONDS, END_SECONDS = 60.0, 60.0, 1200.0
+IDLE_SECONDS, BEGIN_SECONDS, END_SECONDS = 60.0, 60.0, 3600.0
 MOST_TIMES = 2
 _NEWEST = "SELECT coalesce(max(id), 0) FROM jobs"
 
