@@ -6,6 +6,7 @@ that growth per tenfold is a ratio of medians from the same minutes; of several 
 
 from __future__ import annotations
 
+import gc
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +30,6 @@ from tests.benchmarks.lab import Lab
 from tests.support import factories
 from tests.support.portal_client import Portal, signed_in
 from tests.support.process_caches import forget
-from webhook.http import gunicorn_conf
 from worker.config.settings import Settings
 from worker.database import migrate, tenant_scope
 from worker.maintenance import cleaner, rescuer
@@ -148,7 +148,8 @@ def scenario(lab: Lab) -> Findings:
                 for _ in range(WARMING):
                     measured(replace(platform, samples={}), 1)
                 measured_day(platform)
-        gunicorn_conf.post_worker_init(None)  # as in a web process
+        gc.collect()
+        gc.freeze()  # as in a web process
         for _ in range(ROUNDS):
             for platform in platforms:
                 with platform.in_use():
@@ -188,6 +189,8 @@ def filled(extents: Extents) -> Iterator[Platform]:
 
 def measured(platform: Platform, turns: int) -> None:
     """Ask for all pages, the metrics and the first block of an export, so many times."""
+    for someone in platform.lookers.values():
+        someone.ask("/overview")  # the process connects to the database
     for _ in range(turns):
         for looker, someone in platform.lookers.items():
             for name, path in PAGES.items():
@@ -207,7 +210,7 @@ def measured_rounds(platform: Platform) -> None:
 
 def measured_day(platform: Platform) -> None:
     """Run the first cleaning round of a day, which counts all numbers."""
-    _time(platform, f"{CLEANING}, first of the day", OPERATOR, _undisturbed(cleaner.clean))
+    _time(platform, "first cleaning of a day", OPERATOR, _undisturbed(cleaner.clean))
 
 
 def _figures(tenth: Samples, whole: Samples, *, judged: bool) -> Iterator[Figure]:
