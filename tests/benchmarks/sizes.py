@@ -159,7 +159,7 @@ def scenario(lab: Lab) -> Findings:
     return Findings(
         [
             *(Figure(f"filling, {one.extents}", one.filling, "s") for one in platforms),
-            *_figures(tenth.samples, whole.samples, judged=sizes.judged),
+            *compared(tenth.samples, whole.samples, judged=sizes.judged),
         ],
         {
             str(one.extents): {f"{name}, {looker}": found for (name, looker), found in one.samples.items()}
@@ -213,7 +213,8 @@ def measured_day(platform: Platform) -> None:
     _time(platform, "first cleaning of a day", OPERATOR, _undisturbed(cleaner.clean))
 
 
-def _figures(tenth: Samples, whole: Samples, *, judged: bool) -> Iterator[Figure]:
+def compared(tenth: Samples, whole: Samples, *, judged: bool) -> Iterator[Figure]:
+    """For everything that was asked: p95 of all lookers together, and the worst ratio of medians of one looker."""
     for name in dict.fromkeys(name for name, _ in whole):
         found = {looker: milliseconds for (asked, looker), milliseconds in whole.items() if asked == name}
         growths = {
