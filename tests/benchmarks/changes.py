@@ -59,7 +59,7 @@ def _recording(service: Service, rows: int) -> float:
     seconds = 0.0
     with engine.connect() as connection:
         for first in range(0, rows, CHUNK):
-            table = _created(first, min(CHUNK, rows - first), holder)
+            table = created(first, min(CHUNK, rows - first), holder)
             began = time.perf_counter()
             changes.record(connection, 0, table)
             seconds += time.perf_counter() - began
@@ -72,7 +72,8 @@ def _settings(service: Service) -> Settings:
     return service.stack.settings
 
 
-def _created(first: int, count: int, holder: int) -> pa.Table:
+def created(first: int, count: int, holder: int) -> pa.Table:
+    """Return the changes of so many created numbers of one holder (`CHANGES`)."""
     rng = np.random.default_rng(first)
     columns = {field.name: np.zeros(count, field.type.to_pandas_dtype()) for field in CHANGES}
     columns["e164"] = np.sort(rng.choice(10 * CHUNK, count, replace=False)) + 12_120_000_000 + 10 * first

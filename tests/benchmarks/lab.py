@@ -43,7 +43,7 @@ class Sizes:
     big: int = 1_000_000
     middle: int = 100_000
     huge: int = 10_000_000
-    stock: int = 20_000_000  # numbers in the table that is full already
+    stock: int = 30_000_000  # numbers in the table that is full already
     peer: int = 100_000
     peer_by_row: int = 10_000  # for what takes milliseconds a row
     actions: int = 100_000
@@ -52,6 +52,11 @@ class Sizes:
     waiting: int = 1_500  # files
     single: int = 2_400  # requests of all clients
     flood: int = 10_000  # files
+    # A platform of the size that the service is made for.
+    platform_numbers: int = 30_000_000
+    platform_tenants: int = 10_000
+    platform_jobs: int = 1_000_000
+    platform_users: int = 100_000
     judged: bool = True
 
     def scaled(self, scale: float) -> Sizes:

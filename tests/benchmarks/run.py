@@ -35,6 +35,7 @@ from tests.benchmarks import (
     reupload,
     same_reports,
     single,
+    sizes,
     small,
     status,
     waiting,
@@ -70,6 +71,7 @@ SCENARIOS: Mapping[str, Callable[[Lab], Findings]] = {
     "exports": exports.scenario,
     "lists": lists.scenario,
     "backlog": backlog.scenario,
+    "sizes": sizes.scenario,
 }
 
 
@@ -82,16 +84,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="turns of each contender; the median counts")
     parser.add_argument("--out", type=Path, default=BENCH / "bench.json")
     wanted = parser.parse_args()
-    sizes = sizes_of(wanted.scale, wanted.rows, wanted.peer_rows)
-    with Lab(sizes, wanted.rounds) as lab:
+    lab_sizes = sizes_of(wanted.scale, wanted.rows, wanted.peer_rows)
+    with Lab(lab_sizes, wanted.rounds) as lab:
         machine = facts(lab.service())
         found: dict[str, Findings] = {}
         for name in wanted.only:
             found[name] = _carried_through(name, lab)
-            _write(wanted.out, document(machine, sizes, wanted.rounds, found))
+            _write(wanted.out, document(machine, lab_sizes, wanted.rounds, found))
     print(*table(found), sep="\n")
     print(f"\n{wanted.out}; medians of {wanted.rounds} rounds; {machine['cpu']}, {machine['cores']} cores")
-    if not sizes.judged:
+    if not lab_sizes.judged:
         print("Limits that are meant for full size were not judged.")
     sys.exit(any(findings.broken() for findings in found.values()))
 

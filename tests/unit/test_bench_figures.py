@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.benchmarks import figures
+from tests.benchmarks import figures, sizes
 from tests.benchmarks.figures import Figure, Findings, Limit, at_least, at_most, guarded, just
 from tests.benchmarks.flood import quotas_of, told
 from tests.benchmarks.imports import Times
@@ -106,3 +106,18 @@ def test_the_table_and_the_document_tell_which_limits_are_broken() -> None:
     ]
     assert document({}, Sizes(), 3, {"import": held})["all_hold"]
     assert not document({}, Sizes(), 3, {"import": held, "workers": broken})["all_hold"]
+
+
+def test_growth_per_tenfold_is_that_of_the_worst_looker() -> None:
+    tenth = {("users", "master"): [10.0, 10.0, 90.0], ("users", "enterprise"): [5.0]}
+    whole = {("users", "master"): [30.0, 30.0, 20.0], ("users", "enterprise"): [5.0]}
+    slowest, growth = sizes.compared(tenth, whole, judged=True)
+    assert (slowest.value, slowest.holds) == (30.0, True)
+    assert (growth.value, growth.holds, growth.note) == (3.0, False, "master")
+    assert all(figure.limit is None for figure in sizes.compared(tenth, whole, judged=False))
+
+
+def test_a_tenth_of_a_platform_is_a_tenth_of_everything() -> None:
+    assert sizes.Extents(30_000_000, 10_000, 1_000_000, 100_000).tenth() == sizes.Extents(
+        3_000_000, 1_000, 100_000, 10_000
+    )
