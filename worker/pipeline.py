@@ -41,8 +41,9 @@ from worker.database.schema_version import ProcessKind, UnusableSchemaError
 from worker.jobs import corrections
 from worker.mail import deliver as deliver_mail
 from worker.numbers import changes, inventory
-from worker.queue import broker, completion, leases, turns
+from worker.queue import completion, leases, turns
 from worker.queue.attempts import Attempt, AttemptOutcome, observed
+from worker.queue.completion import Following
 from worker.queue.heartbeat import heartbeat
 from worker.reports.row_messages import Layout
 from worker.stages.read import FileFault, UnsettledTableError
@@ -63,18 +64,21 @@ CLAIMS, CLAIM_PAUSE_SECONDS = 20, 0.005  # attempts; then the rescue round finds
 CONFLICTS = 5  # attempts in one lease; then the chunk is postponed, as after a transient failure
 
 
-def run(*phases: Phase) -> bool:
-    """Claim the next work item of some phases and process it. Return False if there is none."""
+def run(*phases: Phase, goes_on: bool = False) -> bool:
+    """Claim the next work item of some phases and process it. Return False if there is none.
+
+    `goes_on`: with a small job, until it has ended: each further work item is claimed as the one before it ends.
+    """
     settings = get_settings()
-    lease = _claim(phases, settings)
-    if lease is None:
-        return False
-    with observed(lease) as attempt, heartbeat(lease, settings.lease_seconds):
-        _attempt(lease, settings, attempt)
-    return True
+    lease = _claim(phases, settings, goes_on=goes_on)
+    has_run = lease is not None
+    while lease is not None:
+        with observed(lease) as attempt, heartbeat(lease, settings.lease_seconds):
+            lease = _attempt(lease, settings, attempt)
+    return has_run
 
 
-def _claim(phases: tuple[Phase, ...], settings: Settings) -> leases.Lease | None:
+def _claim(phases: tuple[Phase, ...], settings: Settings, *, goes_on: bool = False) -> leases.Lease | None:
     """Claim a work item, but none while the tables have a version that this process cannot use.
 
     Repeated if what had the next turns could not be claimed: it was withdrawn, or other workers have claimed it.
@@ -89,7 +93,7 @@ def _claim(phases: tuple[Phase, ...], settings: Settings) -> leases.Lease | None
                 return None
             turns.promote(connection, queues)
         with transaction() as connection:
-            lease = leases.claim(connection, phases, settings.lease_seconds)
+            lease = leases.claim(connection, phases, settings.lease_seconds, goes_on=goes_on)
         if lease is not None:
             return lease
         with transaction() as connection:
@@ -99,8 +103,11 @@ def _claim(phases: tuple[Phase, ...], settings: Settings) -> leases.Lease | None
     return None
 
 
-def _attempt(lease: leases.Lease, settings: Settings, attempt: Attempt) -> None:
-    """Process the work item, or have it retried or ended: every attempt leaves a record in the database."""
+def _attempt(lease: leases.Lease, settings: Settings, attempt: Attempt) -> leases.Lease | None:
+    """Process the work item, or have it retried or ended: every attempt leaves a record in the database.
+
+    Return the lease of the work item to go on with, if any.
+    """
     try:
         if failures.is_past_transient_deadline(lease, settings):
             attempt.end(AttemptOutcome.GIVEN_UP, lease.last_error)
@@ -109,7 +116,7 @@ def _attempt(lease: leases.Lease, settings: Settings, attempt: Attempt) -> None:
             attempt.end(AttemptOutcome.GIVEN_UP, lease.last_error)
             failures.give_up(lease)
         else:
-            STEPS[lease.phase](lease)
+            return STEPS[lease.phase](lease)
     except leases.LostLeaseError:
         attempt.end(AttemptOutcome.LEASE_LOST)
         log.warning("lease_lost")
@@ -123,9 +130,10 @@ def _attempt(lease: leases.Lease, settings: Settings, attempt: Attempt) -> None:
             log.exception("failed", attempt=lease.attempt)
             error_reports.report(error)
         failures.postpone(lease, counts=not is_transient, error=error)
+    return None
 
 
-def check(lease: leases.Lease) -> None:
+def check(lease: leases.Lease) -> leases.Lease | None:
     """read -> validate -> cut: cut the rows into chunks, or end the job with the file's error and keep nothing.
 
     For a file of several batches this is only `read`; `validate` and `cut` are separate work items. A file beyond the
@@ -133,12 +141,13 @@ def check(lease: leases.Lease) -> None:
     """
     hit(Failpoint.CHECK_CLAIMED)
     try:
-        _check(lease)
+        return _check(lease)
     except QuotaExceededError as exceeded:
         failures.exceed(lease, exceeded)
+        return None
 
 
-def _check(lease: leases.Lease) -> None:
+def _check(lease: leases.Lease) -> leases.Lease | None:
     job, row = _job_of(lease)
     # The API checks this too, but the enterprise may have lost the permission since.
     refused = permissions.check_upload(job.actor) if job.kind is JobKind.UPLOAD else None
@@ -149,22 +158,20 @@ def _check(lease: leases.Lease) -> None:
             # What earlier checks stored: they are over, and this one reads only the upload.
             files.remove_older(lease.job_public_id, lease.token)
         if job.kind is JobKind.UNDO:
-            _end_check(lease, check_step.check_undo(lease, job, row), job)
-            return
+            return _end_check(lease, check_step.check_undo(lease, job, row), job)
         checked, reading = check_step.check_rows_of(lease, job, row, Profiles(job.actor))
     except UnsettledTableError as unsettled:
         _end_unsettled(lease, job, unsettled)
-        return
+        return None
     except FileFault as fault:
         failures.refuse(lease, fault.code, fault.detail, fault.context)
-        return
+        return None
     if isinstance(checked, completion.CheckedJob):
-        _end_check(lease, checked, job, reading)
-        return
+        return _end_check(lease, checked, job, reading)
     complete = partial(completion.complete_read, lease=lease, file_facts=checked.facts, batch_rows=checked.batch_rows)
     counting = _counting_rows(complete, lease, job, sum(checked.batch_rows))
     end = partial(_end_reading, lease=lease, job=job, reading=reading, complete=counting)
-    _enter(lease, end, Failpoint.READ_ENTERED, Failpoint.READ_COMMITTED, len(checked.batch_rows))
+    return _enter(lease, end, Failpoint.READ_ENTERED, Failpoint.READ_COMMITTED, len(checked.batch_rows))
 
 
 def _end_unsettled(lease: leases.Lease, job: Job, unsettled: UnsettledTableError) -> None:
@@ -189,8 +196,8 @@ def _end_reading(
     lease: leases.Lease,
     job: Job,
     reading: FileReading | None,
-    complete: Callable[[Connection], Phase | None],
-) -> Phase | None:
+    complete: Callable[[Connection], Following],
+) -> Following:
     """Record how the file was read, and end the work item; the last step fails if the lease is lost."""
     if reading is not None:
         record(connection, lease, job, reading)
@@ -198,8 +205,8 @@ def _end_reading(
 
 
 def _counting_rows(
-    complete: Callable[[Connection], Phase | None], lease: leases.Lease, job: Job, rows: int
-) -> Callable[[Connection], Phase | None]:
+    complete: Callable[[Connection], Following], lease: leases.Lease, job: Job, rows: int
+) -> Callable[[Connection], Following]:
     """Return `complete`, and then the count of rows against the tenant's rows per day (R37). `QuotaExceededError`.
 
     Those of an undo and of a retry do not count (R27, R33).
@@ -207,7 +214,7 @@ def _counting_rows(
     if job.kind is JobKind.UNDO or job.options.only_failed:
         return complete
 
-    def end(connection: Connection) -> Phase | None:
+    def end(connection: Connection) -> Following:
         following = complete(connection)
         quotas.take_rows(connection, lease.job_id, rows)
         return following
@@ -262,7 +269,7 @@ def validate(lease: leases.Lease) -> None:
     _enter(lease, end, Failpoint.VALIDATE_ENTERED, Failpoint.VALIDATE_COMMITTED)
 
 
-def cut(lease: leases.Lease) -> None:
+def cut(lease: leases.Lease) -> leases.Lease | None:
     """cut, after all batches are validated: cut the rows into chunks, or end the job with the file's error."""
     hit(Failpoint.CUT_CLAIMED)
     job, row = _job_of(lease)
@@ -272,8 +279,8 @@ def cut(lease: leases.Lease) -> None:
         checked = check_step.cut(lease, job, row.file_facts, keys)
     except FileFault as fault:
         failures.refuse(lease, fault.code, fault.detail, fault.context)
-        return
-    _end_check(lease, checked, job)
+        return None
+    return _end_check(lease, checked, job)
 
 
 def _job_of(lease: leases.Lease) -> tuple[Job, Row[Any]]:
@@ -284,31 +291,32 @@ def _job_of(lease: leases.Lease) -> tuple[Job, Row[Any]]:
 
 def _end_check(
     lease: leases.Lease, checked: completion.CheckedJob, job: Job, reading: FileReading | None = None
-) -> None:
-    complete: Callable[[Connection], Phase | None] = partial(completion.complete_check, lease=lease, checked=checked)
+) -> leases.Lease | None:
+    complete: Callable[[Connection], Following] = partial(completion.complete_check, lease=lease, checked=checked)
     if reading is not None:  # after `cut`, the rows have been counted when they were read
         complete = _counting_rows(complete, lease, job, checked.rows_total)
     end = partial(_end_reading, lease=lease, job=job, reading=reading, complete=complete)
-    _enter(lease, end, Failpoint.CHECK_ENTERED, Failpoint.CHECK_COMMITTED, max(len(checked.chunk_rows), 1))
+    following = _enter(lease, end, Failpoint.CHECK_ENTERED, Failpoint.CHECK_COMMITTED, max(len(checked.chunk_rows), 1))
     hit(Failpoint.CHECK_ANNOUNCED)
+    return following
 
 
 def _enter(
     lease: leases.Lease,
-    end: Callable[[Connection], Phase | None],
+    end: Callable[[Connection], Following],
     entered: Failpoint,
     committed: Failpoint,
     pieces: int = 1,
-) -> None:
-    """Record the result of a work item, and announce the work items that are now ready."""
+) -> leases.Lease | None:
+    """Record the result of a work item, and announce the work items that are now ready, or return the claimed one."""
     with transaction() as connection:
         following = end(connection)
         hit(entered)
     hit(committed)
-    broker.wake(following, lease.job_public_id, pieces)
+    return completion.announce(following, lease, pieces)
 
 
-def write_chunk(lease: leases.Lease) -> None:
+def write_chunk(lease: leases.Lease) -> leases.Lease | None:
     """resolve -> write: numbers, job state and counts commit together, or not at all.
 
     If another transaction changed the numbers, or deleted what they refer to, resolve again from the current inventory;
@@ -326,11 +334,12 @@ def write_chunk(lease: leases.Lease) -> None:
     else:
         raise inventory.ConflictError
     hit(Failpoint.WRITE_COMMITTED)
-    broker.wake(following, lease.job_public_id)
+    claimed = completion.announce(following, lease)
     hit(Failpoint.WRITE_ANNOUNCED)
+    return claimed
 
 
-def _write_once(lease: leases.Lease, chunk: pa.Table, *, met_conflict: bool) -> Phase | None:
+def _write_once(lease: leases.Lease, chunk: pa.Table, *, met_conflict: bool) -> Following:
     # An all-or-nothing job has one chunk of any size, and the time to store its results grows with that size.
     idle = lease.rows / ROWS_PER_IDLE_SECOND
     with transaction(idle if idle > get_settings().lease_seconds else None) as connection:
@@ -394,7 +403,7 @@ def _layout_of(lease: leases.Lease, row: Row[Any]) -> Layout:
     return corrected_files.layout_of(lease.job_public_id, lease.read, row.file_facts)
 
 
-STEPS: Mapping[Phase, Callable[[leases.Lease], None]] = {
+STEPS: Mapping[Phase, Callable[[leases.Lease], leases.Lease | None]] = {
     Phase.CHECK: check,
     Phase.CORRECT: correct,
     Phase.VALIDATE: validate,

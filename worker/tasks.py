@@ -45,7 +45,7 @@ def register(app: Celery) -> None:
     """Register the tasks with the app."""
     for queue, phases in broker.PHASES.items():
         limit = _LIMITS.get(phases[0])
-        run = pipeline.run if limit is None else partial(_limited, limit)
+        run = partial(pipeline.run, goes_on=True) if limit is None else partial(_limited, limit)
         app.task(name=broker.TASKS[queue])(_task_of(phases, run))
     for name, run_round in (
         (broker.SWEEP, rescuer.rescue),

@@ -104,7 +104,7 @@ class Worker:
         assert lease is not None
         return lease
 
-    def end_check(self, lease: leases.Lease, *chunks: int, review: Json | None = None) -> Phase | None:
+    def end_check(self, lease: leases.Lease, *chunks: int, review: Json | None = None) -> completion.Following:
         """One row more than in the chunks, which checking has refused."""
         refused = Tally({(Outcome.FAILED, Code.TOO_LONG): Seen(1, 9)})
         with self.engine.begin() as connection:
@@ -112,7 +112,7 @@ class Worker:
                 connection, lease, completion.CheckedJob({}, sum(chunks) + 1, refused, chunks, review)
             )
 
-    def end_chunk(self, lease: leases.Lease) -> Phase | None:
+    def end_chunk(self, lease: leases.Lease) -> completion.Following:
         with self.engine.begin() as connection:
             return completion.complete_chunk(connection, lease, f"results/{lease.number}", created(lease.rows))
 

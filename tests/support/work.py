@@ -34,7 +34,7 @@ def one_round(engine: sa.Engine, phases: Sequence[Phase] = tuple(Phase)) -> bool
     """
     has_worked, waiting = False, _waiting(engine)
     for phase in phases:
-        if phase in waiting and pipeline.run(phase):
+        if phase in waiting and pipeline.run(phase, goes_on=True):
             has_worked, waiting = True, _waiting(engine)
     return has_worked
 

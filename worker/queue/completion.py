@@ -8,7 +8,7 @@ its result.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,9 +28,13 @@ from schemas.jobs import (
 from schemas.metrics import PIECES
 from worker.config.settings import get_settings
 from worker.database import counters, quotas
-from worker.queue import job_state
+from worker.queue import broker, job_state
 from worker.queue.job_state import in_seconds
-from worker.queue.leases import Lease, LostLeaseError, update_leased
+from worker.queue.leases import Lease, LostLeaseError, claim_next, update_leased
+
+MOST_ROWS_AT_ONCE = 5_000  # of a job whose work items one worker processes one after the other
+Following = Phase | Lease | None
+"""What follows a work item: the phase that now has work items, or the next one, which this worker has claimed."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,14 @@ class RecutJob:
     kept: Mapping[int, int]
     added: Mapping[int, int]
     rows_to_write: int
+
+
+def announce(following: Following, lease: Lease, pieces: int = 1) -> Lease | None:
+    """Announce the work items that are ready after the commit; return the next one if it is claimed already."""
+    if isinstance(following, Lease):
+        return following
+    broker.wake(following, lease.job_public_id, pieces)
+    return None
 
 
 def complete_read(
@@ -168,11 +180,12 @@ def chunks_of_review(connection: sa.Connection, lease: Lease) -> dict[int, int]:
     return {row[0]: row[1] for row in connection.execute(query.where(_chunks_of(lease.job_id)))}
 
 
-def complete_check(connection: sa.Connection, lease: Lease, checked: CheckedJob) -> Phase | None:
-    """Add the chunks, or the report if there is nothing to write; return the phase that now has work items.
+def complete_check(connection: sa.Connection, lease: Lease, checked: CheckedJob) -> Following:
+    """Add the chunks, or the report if there is nothing to write; return what follows.
 
     None for a job that waits for confirmation: its chunks are added, but cannot be claimed yet. A job cancelled during
-    the check writes nothing, and its report contains the check's results.
+    the check writes nothing, and its report contains the check's results. The only chunk of a small job is claimed at
+    once, if the worker goes on.
     """
     _end_work(connection, lease)
     evidence = {} if checked.evidence is None else {"evidence": dict(checked.evidence)}
@@ -189,13 +202,27 @@ def complete_check(connection: sa.Connection, lease: Lease, checked: CheckedJob)
     ).status
     if status == JobStatus.CANCELLING:
         return job_state.finish_cancellation(connection, lease.job_id)
+    is_small = checked.rows_total <= MOST_ROWS_AT_ONCE and len(checked.chunk_rows) <= 1
+    lease = replace(lease, goes_on=lease.goes_on and is_small)
+    if checked.review is None:
+        job_state.change_status(connection, lease.job_id, JobStatus.RUNNING)
+        if not checked.chunk_rows:
+            return _start_report(connection, lease)
+        if lease.goes_on:
+            return claim_next(connection, lease, Phase.WRITE, checked.chunk_rows[0], get_settings().lease_seconds)
     if checked.chunk_rows:
         job_state.add_work_items(connection, lease.job_id, Phase.WRITE, dict(enumerate(checked.chunk_rows)))
     if checked.review is not None:
         _put_into_review(connection, lease, checked)
         return None
-    job_state.change_status(connection, lease.job_id, JobStatus.RUNNING)
-    return Phase.WRITE if checked.chunk_rows else job_state.start_report(connection, lease.job_id)
+    return Phase.WRITE
+
+
+def _start_report(connection: sa.Connection, lease: Lease) -> Following:
+    if not lease.goes_on:
+        return job_state.start_report(connection, lease.job_id)
+    job_state.change_status(connection, lease.job_id, JobStatus.PUBLISHING)
+    return claim_next(connection, lease, Phase.REPORT, 0, get_settings().lease_seconds)
 
 
 def complete_unsettled(
@@ -229,7 +256,7 @@ def change_options(connection: sa.Connection, lease: Lease, options: Mapping[str
 
 def complete_chunk(
     connection: sa.Connection, lease: Lease, result_key: str, tally: Tally, image_key: str | None = None
-) -> Phase | None:
+) -> Following:
     """Record a chunk as written; after the last one add the report. Call it last in the transaction.
 
     `LostLeaseError` if the lease is lost or the job has ended: the transaction must then roll back.
@@ -238,7 +265,7 @@ def complete_chunk(
     job = _change(connection, lease, pieces_left=jobs.c.pieces_left - 1, rows_done=jobs.c.rows_done + lease.rows)
     if job.status == JobStatus.CANCELLING:
         return job_state.finish_cancellation(connection, lease.job_id)
-    return None if job.pieces_left else job_state.start_report(connection, lease.job_id)
+    return None if job.pieces_left else _start_report(connection, lease)
 
 
 def halve(connection: sa.Connection, lease: Lease, rows: Sequence[int]) -> list[int]:

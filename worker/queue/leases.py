@@ -53,6 +53,7 @@ class Lease:
     last_error: str | None = None  # of the last attempt that counted: kind of error, then its reason
     tenant_public_id: str = ""
     origin: Origin = NO_ORIGIN  # the request that submitted the job
+    goes_on: bool = False  # the worker goes on with the next work item of a small job (`claim_next`)
     seconds: dict[Stage, float] = field(default_factory=dict, compare=False)  # time spent in each stage so far
 
     @contextmanager
@@ -66,11 +67,13 @@ class Lease:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
 
 
-def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_seconds: float) -> Lease | None:
+def claim(
+    connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_seconds: float, *, goes_on: bool = False
+) -> Lease | None:
     """Claim the next work item of some phases, by the turns of tenants and jobs (`worker.queue.turns`).
 
     None if nothing waits in the order of turns, or nothing of it can be claimed. Skips work items that another worker
-    is claiming.
+    is claiming. `goes_on`: as in `Lease`.
     """
     phases = (phases,) if isinstance(phases, Phase) else phases
     for candidate in turns.candidates(connection, phases):
@@ -83,11 +86,44 @@ def claim(connection: sa.Connection, phases: Phase | tuple[Phase, ...], lease_se
         if row.phase == Phase.EXPORT:
             job_state.start_export(connection, row.job_id)
         turns.settle(connection, candidate, get_settings().hint_seconds, row.lease_token)
-        return _lease_of(row)
+        return _lease_of(row, goes_on=goes_on)
     return None
 
 
-def _lease_of(row: sa.Row[Any]) -> Lease:
+_CLAIM_NEXT = sa.text(f"""
+    INSERT INTO job_chunks (job_id, phase, number, state, attempt, rows, lease_token, worker_token, worker_version,
+        lease_until, claimed_at)
+    SELECT :job_id, :phase, 0, '{ChunkState.LEASED}', 1, :rows, token, token, :version,
+        now() + make_interval(secs => :lease_seconds), now()
+    FROM nextval('{lease_tokens.name}') AS token
+    RETURNING lease_token""")  # noqa: S608 - ours
+
+
+def claim_next(connection: sa.Connection, lease: Lease, phase: Phase, rows: int, lease_seconds: float) -> Lease:
+    """Add the only work item of a job's next phase, and claim it, in the transaction that ends this lease.
+
+    It takes no turn: a small job is one work item to the queue. If the lease expires, it is claimed as any other.
+    """
+    values = {"job_id": lease.job_id, "phase": phase.value, "rows": rows, "lease_seconds": lease_seconds}
+    claimed = connection.execute(_CLAIM_NEXT, values | {"version": int(schema_version.own())}).scalar_one()
+    return Lease(
+        job_id=lease.job_id,
+        job_public_id=lease.job_public_id,
+        tenant_id=lease.tenant_id,
+        phase=phase,
+        number=0,
+        token=claimed,
+        attempt=1,
+        rows=rows,
+        check=lease.check or lease.token,
+        read=lease.read or lease.token,
+        tenant_public_id=lease.tenant_public_id,
+        origin=lease.origin,
+        goes_on=True,
+    )
+
+
+def _lease_of(row: sa.Row[Any], *, goes_on: bool) -> Lease:
     return Lease(
         job_id=row.job_id,
         job_public_id=row.public_id,
@@ -104,6 +140,7 @@ def _lease_of(row: sa.Row[Any]) -> Lease:
         last_error=row.last_error,
         tenant_public_id=row.tenant_public_id,
         origin=Origin(row.request_id, row.traceparent),
+        goes_on=goes_on,
     )
 
 

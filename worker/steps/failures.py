@@ -266,4 +266,4 @@ def _give_up_row(lease: leases.Lease) -> None:
         following = completion.complete_chunk(connection, lease, key, tally)
     hit(Failpoint.GIVE_UP_COMMITTED)
     log.error("row_given_up", row=chunk.column("row")[0].as_py(), error=lease.last_error)
-    broker.wake(following, lease.job_public_id)
+    completion.announce(following, lease)
