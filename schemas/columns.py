@@ -191,8 +191,11 @@ def name_of(column: Column) -> str:
 
 def fold(header: str) -> str:
     """Normalise a header cell: ignore case, accents, BOM and punctuation; collapse spaces and underscores."""
-    parts = unicodedata.normalize("NFKD", header).casefold()
-    text = unicodedata.normalize("NFKC", "".join(char for char in parts if not unicodedata.combining(char)))
+    if header.isascii():  # the same, in a quarter of the time
+        text = header.lower()
+    else:
+        parts = unicodedata.normalize("NFKD", header).casefold()
+        text = unicodedata.normalize("NFKC", "".join(char for char in parts if not unicodedata.combining(char)))
     return re.sub(r"[^\w.]+|_+", " ", text).strip(" .")
 
 

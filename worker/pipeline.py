@@ -27,7 +27,7 @@ from sqlalchemy import Connection, Row
 from schemas import arrow_schemas, permissions, request_problems
 from schemas.codes import Code, Outcome, text_of
 from schemas.job_kinds import JOB_KINDS, JobKind
-from schemas.jobs import JobStatus, OnError, Phase, Stage, Tally
+from schemas.jobs import TERMINAL, JobStatus, OnError, Phase, Stage, Tally
 from schemas.quotas import QuotaExceededError
 from schemas.request_problems import RequestCode
 from worker.callbacks import deliver
@@ -373,6 +373,8 @@ def publish(lease: leases.Lease) -> None:
         keys = completion.result_keys(connection, lease.job_id)
         counted = completion.tally_of(connection, lease.job_id)
         row = completion.job_row(connection, lease.job_id)
+    if row.status in TERMINAL:  # its tally is final, and no longer that of the check
+        raise leases.LostLeaseError(f"job {lease.job_public_id} has ended")
     unreached = Code.CANCELLED if row.status == JobStatus.CANCELLING else None
     tally = report.merge_results(lease, keys, counted, unreached)
     hit(Failpoint.REPORT_MERGED)

@@ -6,6 +6,7 @@ A task's only argument is the id of the job that caused the wake-up message; the
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from functools import partial, wraps
 
@@ -25,6 +26,7 @@ from worker.queue import broker
 
 log = structlog.get_logger(__name__)
 
+SHORT_SECONDS = 0.2  # that other queues may wait, beside a single work item
 # Workbooks that the threads of one process build at a time. Two, so that a small one need not wait for a large one.
 MOST_WORKBOOKS = 2
 # E-mails that they send at a time: a mail server that does not respond must leave threads for callbacks.
@@ -81,9 +83,15 @@ def _tidy() -> None:
 
 def _task_of(phases: tuple[Phase, ...], run: Callable[..., bool]) -> Callable[[str], None]:
     def work(job: str) -> None:
-        """Process one work item and send the wake-up again, behind those of other jobs; stop if none is left."""
-        if run(*phases):
-            broker.wake(phases[0], job)
+        """Process work items and send the wake-up again, behind those of other queues; stop if none is left.
+
+        Several, while they take less than `SHORT_SECONDS` together: a message costs as much as a small work item.
+        """
+        until = time.monotonic() + SHORT_SECONDS
+        while run(*phases):
+            if time.monotonic() > until:
+                broker.wake(phases[0], job)
+                return
 
     return work
 

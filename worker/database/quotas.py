@@ -101,12 +101,11 @@ def take_rows(connection: sa.Connection, job_id: int, rows: int) -> None:
     Rows that were counted for the job before, such as those of a file that is checked again, are not counted again.
     Call it last in the transaction: other jobs of the tenant whose rows are read wait for its end.
     """
-    query = sa.select(jobs.c.tenant_id, jobs.c.counted_rows, _today.label("day")).where(jobs.c.id == job_id)
-    job = connection.execute(query).one()
+    job = connection.execute(_counted_job(), {"of_job": job_id}).one()
     requested, day = rows - (job.counted_rows or 0), job.day
     if requested <= 0:
         return
-    limit = limits_of(connection, job.tenant_id)[Quota.ROWS]
+    limit = limit_of(Quota.ROWS, job.own_limit)
     if limit != NO_LIMIT:
         hold(connection, LockClass.ROWS, job.tenant_id)
         used = _sum(connection, job.tenant_id, Quota.ROWS, day)
@@ -114,6 +113,13 @@ def take_rows(connection: sa.Connection, job_id: int, rows: int) -> None:
             raise QuotaExceededError(Quota.ROWS, limit, used, requested, end_of(day))
     _use(connection, job.tenant_id, Quota.ROWS, day, requested)
     connection.execute(jobs.update().where(jobs.c.id == job_id).values(counted_rows=rows))
+
+
+@lru_cache(maxsize=1)
+def _counted_job() -> sa.Select[Any]:
+    own = sa.select(tenant_quotas.c[Quota.ROWS.value]).where(tenant_quotas.c.tenant_id == jobs.c.tenant_id)
+    columns = (jobs.c.tenant_id, jobs.c.counted_rows, _today.label("day"), own.scalar_subquery().label("own_limit"))
+    return sa.select(*columns).where(jobs.c.id == sa.bindparam("of_job"))
 
 
 def take_bytes(connection: sa.Connection, job_id: int, tenant_id: int, size: int) -> None:

@@ -148,6 +148,15 @@ def carriers_of(connection: sa.Connection, actor: Tenant, service: str) -> list[
     return [(row.name, row.id) for row in connection.execute(query)]
 
 
+def carriers_by_service(connection: sa.Connection, actor: Tenant) -> dict[str, list[tuple[str, int]]]:
+    """Return the carriers that the actor may use, by service ("voice" and "sms"): (name, id)."""
+    query = sa.select(carriers.c.service, carriers.c.name, carriers.c.id).where(carriers_for(actor))
+    found: dict[str, list[tuple[str, int]]] = {"voice": [], "sms": []}
+    for row in connection.execute(query):
+        found[row.service].append((row.name, row.id))
+    return found
+
+
 def default_carriers(connection: sa.Connection, ids: Sequence[int]) -> Mapping[int, tuple[int, int]]:
     """Return the effective default carriers of tenants: tenant id -> (voice, sms), 0 for none.
 
@@ -167,6 +176,8 @@ def default_carriers(connection: sa.Connection, ids: Sequence[int]) -> Mapping[i
 
 def carrier_owners(connection: sa.Connection, ids: Sequence[int]) -> dict[int, int]:
     """Return which tenants defined some carriers, in any tree: carrier -> tenant. For permission rules only."""
+    if not ids:
+        return {}
     query = sa.select(carriers.c.id, carriers.c.tenant_id).where(carriers.c.id.in_(ids))
     return {row.id: row.tenant_id for row in connection.execute(query)}
 

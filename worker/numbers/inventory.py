@@ -104,6 +104,8 @@ def hold(
     chunk instead of once per row.
     """
     for table, ids in ((tenants, tenant_ids), (carriers, carrier_ids), (users, user_ids)):
+        if not ids:
+            continue
         query = sa.select(table.c.id).where(table.c.id.in_(ids)).order_by(table.c.id)
         if len(connection.execute(query.with_for_update(key_share=True, read=True)).all()) < len(ids):
             raise ConflictError

@@ -421,13 +421,11 @@ def image_keys(connection: sa.Connection, job_id: int) -> list[str]:
 
 def tally_of(connection: sa.Connection, job_id: int) -> Tally:
     """Return the current tally of a job's rows: those settled by the check, and those of every written chunk."""
-    checked = connection.execute(sa.select(jobs.c.tally).where(jobs.c.id == job_id)).scalar_one()
-    written = connection.execute(
-        sa.select(job_chunks.c.tally).where(
-            job_chunks.c.job_id == job_id, job_chunks.c.phase == Phase.WRITE, job_chunks.c.tally.is_not(None)
-        )
-    ).scalars()
-    return total_of([Tally.from_json(checked), *map(Tally.from_json, written)])
+    checked = sa.select(jobs.c.tally).where(jobs.c.id == job_id)
+    written = sa.select(job_chunks.c.tally).where(
+        job_chunks.c.job_id == job_id, job_chunks.c.phase == Phase.WRITE, job_chunks.c.tally.is_not(None)
+    )
+    return total_of(map(Tally.from_json, connection.execute(sa.union_all(checked, written)).scalars()))
 
 
 def job_row(connection: sa.Connection, job_id: int) -> sa.Row[Any]:
@@ -435,15 +433,17 @@ def job_row(connection: sa.Connection, job_id: int) -> sa.Row[Any]:
     return connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).one()
 
 
+# Built once: that takes longer than running it.
+_OPEN_JOB = (
+    jobs.update()
+    .where(jobs.c.id == sa.bindparam("of_job"), jobs.c.status.not_in(TERMINAL))
+    .returning(jobs.c.status, jobs.c.pieces_left)
+)
+
+
 def _change(connection: sa.Connection, lease: Lease, **values: Any) -> sa.Row[Any]:  # noqa: ANN401 - columns
     """Update the job, which locks it; return its `status` and `pieces_left`. `LostLeaseError` if it has ended."""
-    changed = (
-        jobs.update()
-        .where(jobs.c.id == lease.job_id, jobs.c.status.not_in(TERMINAL))
-        .values(values)
-        .returning(jobs.c.status, jobs.c.pieces_left)
-    )
-    row = connection.execute(changed).one_or_none()
+    row = connection.execute(_OPEN_JOB.values(values), {"of_job": lease.job_id}).one_or_none()
     if row is None:
         raise LostLeaseError(f"job {lease.job_public_id} has ended")
     return row

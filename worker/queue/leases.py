@@ -53,7 +53,7 @@ class Lease:
     last_error: str | None = None  # of the last attempt that counted: kind of error, then its reason
     tenant_public_id: str = ""
     origin: Origin = NO_ORIGIN  # the request that submitted the job
-    goes_on: bool = False  # the worker goes on with the next work item of a small job (`claim_next`)
+    goes_on: bool = False  # from the check on, the worker goes on with the next work item of a small job (`claim_next`)
     seconds: dict[Stage, float] = field(default_factory=dict, compare=False)  # time spent in each stage so far
 
     @contextmanager
@@ -86,7 +86,7 @@ def claim(
         if row.phase == Phase.EXPORT:
             job_state.start_export(connection, row.job_id)
         turns.settle(connection, candidate, get_settings().hint_seconds, row.lease_token)
-        return _lease_of(row, goes_on=goes_on)
+        return _lease_of(row, goes_on=goes_on and row.phase == Phase.CHECK)
     return None
 
 
@@ -241,14 +241,18 @@ def release(
     update_leased(connection, lease, values)
 
 
+# Built once: that takes longer than running it.
+_HELD = job_chunks.update().where(
+    job_chunks.c.job_id == sa.bindparam("of_job"),
+    job_chunks.c.phase == sa.bindparam("of_phase"),
+    job_chunks.c.number == sa.bindparam("of_number"),
+    job_chunks.c.state == ChunkState.LEASED,
+    job_chunks.c.lease_token == sa.bindparam("of_token"),
+)
+
+
 def update_leased(connection: sa.Connection, lease: Lease, values: Mapping[str, Any]) -> None:
     """Update a work item, or raise `LostLeaseError` if the lease is lost: the fence of every commit."""
-    update = job_chunks.update().where(
-        job_chunks.c.job_id == lease.job_id,
-        job_chunks.c.phase == lease.phase,
-        job_chunks.c.number == lease.number,
-        job_chunks.c.state == ChunkState.LEASED,
-        job_chunks.c.lease_token == lease.token,
-    )
-    if connection.execute(update.values(values)).rowcount == 0:
+    held = {"of_job": lease.job_id, "of_phase": lease.phase.value, "of_number": lease.number, "of_token": lease.token}
+    if connection.execute(_HELD.values(values), held).rowcount == 0:
         raise LostLeaseError(f"job {lease.job_public_id}, {lease.phase} {lease.number}")

@@ -60,10 +60,8 @@ def names_for(connection: sa.Connection, job: Job, rows: FileFacts) -> Names:
     columns = {*rows.mapping, *rows.constants}
     if job.kind is JobKind.UPLOAD and job.options.mode is Mode.REVIEW:
         columns.add(Column.TARGET)  # a correction may fill it in
-    ids = {
-        field.column: unambiguous(tenant_scope.carriers_of(connection, actor, field.capability))
-        for field in CARRIER_FIELDS
-    }
+    carriers = tenant_scope.carriers_by_service(connection, actor)
+    ids = {field.column: unambiguous(carriers[field.capability]) for field in CARRIER_FIELDS}
     if Column.TARGET in columns:
         below = tenant_scope.tenants_below(connection, actor).values()
         targets = [(tenant.name, tenant.id) for tenant in below] + [(tenant.public_id, tenant.id) for tenant in below]
@@ -93,16 +91,15 @@ def facts_for_chunk(
     tenant_ids = _ids_in_state(existing, _TENANTS) | {job.actor.id, job.options.target_id or job.actor.id}
     tenant_ids |= {user.tenant.id for user in users.values()} | _ids_in_chunk(chunk, ("target_id", *_TENANTS))
     defaults = tenant_scope.default_carriers(connection, sorted(tenant_ids))
+    carriers = tenant_scope.carriers_by_service(connection, job.actor)
     return ChunkFacts(
         kind=job.kind,
         job_id=job.id,
         actor=job.actor,
         options=job.options,
         tenants=tenant_scope.tenants_by_id(connection, sorted(tenant_ids)),
-        voice_carriers=frozenset(
-            carrier_id for _, carrier_id in tenant_scope.carriers_of(connection, job.actor, "voice")
-        ),
-        sms_carriers=frozenset(carrier_id for _, carrier_id in tenant_scope.carriers_of(connection, job.actor, "sms")),
+        voice_carriers=frozenset(carrier_id for _, carrier_id in carriers["voice"]),
+        sms_carriers=frozenset(carrier_id for _, carrier_id in carriers["sms"]),
         defaults={tenant_id: Defaults(*pair) for tenant_id, pair in defaults.items()},
         existing=existing,
         carrier_owners=tenant_scope.carrier_owners(
