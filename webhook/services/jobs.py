@@ -23,6 +23,7 @@ from webhook.http import auth, idempotency, quotas, serializers
 from webhook.http.concurrency_limits import WAITS
 from webhook.http.errors import Refused, refuse, stop_if
 from webhook.http.preferences import decline_wait
+from webhook.services.awaited_jobs import AwaitedJobs
 from worker.config.failpoints import Failpoint, hit
 from worker.database import tenant_scope
 from worker.database.engine import transaction
@@ -36,6 +37,7 @@ from worker.storage.report_reader import Tokens, open_report
 
 FIRST_LOOK, LAST_LOOK = 0.01, 0.05  # seconds between polls of a job that a request waits for: small jobs end soon
 SLOWER = 1.02  # factor from one pause to the next
+AWAITED = AwaitedJobs()
 RESTING = TERMINAL | {JobStatus.REVIEW}  # nothing happens without a decision
 WORDS = {
     RequestCode.NOT_FOUND: "Job not found.",
@@ -140,14 +142,13 @@ def wait_for(job_id: str, patience: float, *, must_wait: bool = False) -> JobVie
         return view
     try:
         pause = FIRST_LOOK
-        while (left := deadline - time.monotonic()) > 0:
-            time.sleep(min(pause, left))
-            pause = min(pause * SLOWER, LAST_LOOK)
-            with transaction() as connection:
-                # Only the status: the whole view takes ten times as long, and the workers need the processors.
-                status = queries.status_of(connection, view.row.id)
-            if status in RESTING:
-                break
+        with AWAITED.awaiting(view.row.id):
+            while (left := deadline - time.monotonic()) > 0:
+                time.sleep(min(pause, left))
+                pause = min(pause * SLOWER, LAST_LOOK)
+                status = AWAITED.status_of(view.row.id, deadline)
+                if status is None or status in RESTING:
+                    break
         return find(job_id)
     finally:
         WAITS.release()

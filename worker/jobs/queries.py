@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -182,9 +182,11 @@ def may_be_rechecked(row: sa.Row[Any]) -> bool:
     return bool(row.kind == JobKind.UPLOAD and row.status in RECHECKED_IN and not row.upload_is_gone)
 
 
-def status_of(connection: sa.Connection, job_id: int) -> str:
-    """Return a job's status by its database id, which callers know only from a job that they have loaded."""
-    return str(connection.execute(sa.select(jobs.c.status).where(jobs.c.id == job_id)).scalar_one())
+def statuses_of(connection: sa.Connection, job_ids: Sequence[int]) -> dict[int, str]:
+    """Return the statuses of jobs by database ids, which callers know only from jobs that they have loaded."""
+    listed = sa.cast(list(job_ids), ARRAY(sa.BigInteger))
+    rows = connection.execute(sa.select(jobs.c.id, jobs.c.status).where(jobs.c.id == sa.any_(listed)))
+    return {row.id: row.status for row in rows}
 
 
 def report_parts(connection: sa.Connection, job_id: int) -> int:
