@@ -7,17 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import sqlalchemy as sa
 
 from schemas.name_matching import fold
-from schemas.permissions import TenantKind
+from schemas.permissions import Tenant, TenantKind
 from webhook.http import auth
+from worker.accounts import tenant_options
 from worker.accounts import users as users_seen
+from worker.accounts.tenant_options import TenantOption, TenantOptions
 from worker.database import tenant_scope
 from worker.database.engine import transaction
 from worker.numbers import facets
 from worker.phone.formatting import country_name
+
+Option = TypeVar("Option")
 
 
 @dataclass(frozen=True)
@@ -39,33 +44,72 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class TenantChoices:
+    """The tenants that a field offers: all of them in `choices`, by reseller, then by name, unless `is_many`.
+
+    If there are many, they are looked up when one or some are asked for.
+    """
+
+    options: TenantOptions
+    choices: Sequence[Choice]
+    is_many: bool
+
+    def get(self, public_id: str) -> Choice | None:
+        """Return the one with this id, if it is among them."""
+        if not self.is_many or not public_id:
+            return next((choice for choice in self.choices if choice.id == public_id), None)
+        with transaction() as connection:
+            found = self.options.find(connection, public_id)
+        return None if found is None else _tenant_choice(self.options.actor, found)
+
+    def matching(self, text: str) -> list[Choice]:
+        """Return those that typed text means, as the function `matching` does."""
+        if not self.is_many:
+            return matching(self.choices, text)
+        with transaction() as connection:
+            return _tenants_matching(connection, self.options, text)
+
+
+@dataclass(frozen=True)
 class Offered:
     """The options of the inventory's filters."""
 
-    tenants: Sequence[Choice]
+    tenants: TenantChoices
     users: Sequence[Choice]
     carriers: Sequence[tuple[str, str]]
     countries: Sequence[Choice]
 
 
-def offered(most_users: int) -> Offered:
-    """Return the options of all filters, with at most `most_users` users.
+def offered(most: int) -> Offered:
+    """Return the options of all filters, with at most `most` users, and tenants if there are no more than that.
 
     Carriers are those that numbers visible to the actor may have; countries are those of the numbers visible to it.
     """
     with transaction() as connection:
         return Offered(
-            _tenants(connection, own=True, kind=None),
-            _users(connection, "", most_users),
+            _tenants(connection, TenantOptions(auth.actor().tenant), most),
+            _users(connection, "", most),
             [(name, name) for name in _carriers_seen(connection)],
             _countries(connection),
         )
 
 
-def tenants(*, own: bool = True, kind: TenantKind | None = None) -> list[Choice]:
-    """Return the tenants below the actor's, and its own if `own`; of one `kind` if set. By reseller, then by name."""
+def tenants(most: int, *, own: bool = True, kind: TenantKind | None = None) -> TenantChoices:
+    """Return the tenants below the actor's, and its own if `own`; of one `kind` if set. Many if more than `most`."""
     with transaction() as connection:
-        return _tenants(connection, own=own, kind=kind)
+        return _tenants(connection, TenantOptions(auth.actor().tenant, own, kind), most)
+
+
+def tenants_matching(text: str) -> list[Choice]:
+    """Return the tenants, the actor's own included, that typed text means, as `matching` does."""
+    with transaction() as connection:
+        return _tenants_matching(connection, TenantOptions(auth.actor().tenant), text)
+
+
+def tenant_names(public_ids: Iterable[str]) -> dict[str, str]:
+    """Return the names of those of these tenants that the actor sees, by id."""
+    with transaction() as connection:
+        return tenant_options.names(connection, auth.actor().tenant, public_ids)
 
 
 def users(q: str = "", most: int = 50) -> list[Choice]:
@@ -107,11 +151,17 @@ def countries() -> list[Choice]:
 
 def matching(choices: Iterable[Choice], text: str) -> list[Choice]:
     """Return the choices that typed text means: the one with that label or name, else all that contain it."""
-    folded, every = fold(text), list(choices)
-    exact = [choice for choice in every if fold(choice.label) == folded] or [
-        choice for choice in every if fold(choice.name) == folded
+    return _matching([(choice.label, choice.name, choice) for choice in choices], text)
+
+
+def _matching(labelled: Sequence[tuple[str, str, Option]], text: str) -> list[Option]:
+    """Return the options that typed text means. Each comes with its label and its name."""
+    folded = fold(text)
+    labels = [fold(label) for label, _, _ in labelled]
+    exact = [option for label, (_, _, option) in zip(labels, labelled, strict=True) if label == folded] or [
+        option for _, name, option in labelled if fold(name) == folded
     ]
-    return exact or [choice for choice in every if folded in fold(choice.label)]
+    return exact or [option for label, (_, _, option) in zip(labels, labelled, strict=True) if folded in label]
 
 
 def _by_name(names: Iterable[str]) -> list[str]:
@@ -128,26 +178,41 @@ def _countries(connection: sa.Connection) -> list[Choice]:
     return sorted((Choice(region, country_name(region)) for region in regions), key=lambda choice: fold(choice.name))
 
 
-def _tenants(connection: sa.Connection, *, own: bool, kind: TenantKind | None) -> list[Choice]:
-    actor = auth.actor().tenant
-    tenants_by_id = tenant_scope.tenants_below(connection, actor)
-    choices = []
-    for tenant in tenants_by_id.values():
-        if kind is not None and tenant.kind is not kind:
-            continue
-        above = tenants_by_id.get(tenant.path[-2]) if len(tenant.path) > 1 else None
-        if tenant.id == actor.id:
-            choices += [Choice(tenant.public_id, tenant.name)] if own else []
-        elif tenant.kind is TenantKind.RESELLER:
-            choices.append(Choice(tenant.public_id, tenant.name, "Resellers"))
-        elif above is None or above.id == actor.id:
-            choices.append(Choice(tenant.public_id, tenant.name))
-        else:
-            choices.append(Choice(tenant.public_id, tenant.name, f"Enterprises of {above.name}", above.name))
+def _tenants(connection: sa.Connection, options: TenantOptions, most: int) -> TenantChoices:
+    few = options.first(connection, most + 1)
+    is_many = len(few) > most
+    return TenantChoices(options, [] if is_many else _tenant_choices(options.actor, few), is_many)
+
+
+def _tenants_matching(connection: sa.Connection, options: TenantOptions, text: str) -> list[Choice]:
+    """Compare all names here, because the database folds case differently. Only those that match become choices."""
+    labelled = [
+        (f"{option.name} ({more})" if (more := _more(options.actor, option)) else option.name, option.name, option)
+        for option in options.every(connection)
+    ]
+    return _tenant_choices(options.actor, _matching(labelled, text))
+
+
+def _tenant_choices(actor: Tenant, options: Iterable[TenantOption]) -> list[Choice]:
     return sorted(
-        choices,
+        (_tenant_choice(actor, option) for option in options),
         key=lambda choice: (choice.group != "", choice.group != "Resellers", fold(choice.group), fold(choice.name)),
     )
+
+
+def _tenant_choice(actor: Tenant, option: TenantOption) -> Choice:
+    more = _more(actor, option)
+    if option.kind == TenantKind.RESELLER and option.id != actor.id:
+        group = "Resellers"
+    else:
+        group = f"Enterprises of {more}" if more else ""
+    return Choice(option.public_id, option.name, group, more)
+
+
+def _more(actor: Tenant, option: TenantOption) -> str:
+    """Return the name of the reseller of an enterprise that is another reseller's; else ""."""
+    is_shown_alone = option.kind == TenantKind.RESELLER or actor.id in {option.id, option.parent_id}
+    return "" if is_shown_alone else option.parent or ""
 
 
 def _users(connection: sa.Connection, q: str, most: int) -> list[Choice]:

@@ -103,7 +103,7 @@ def _page(form: Form, defaults_form: Form) -> Any:  # noqa: ANN401 - a page and 
     actor = auth.actor().tenant
     query = Form(request.args)
     page = listed(query, tenant_bodies.PageQuery, carriers.page, "portal.carriers")
-    names = {choice.id: choice.name for choice in select_options.tenants(own=False)}
+    names = select_options.tenant_names(carrier.tenant_id for carrier in page.data)
     shown = render_template(
         "portal/carriers.html",
         form=form,

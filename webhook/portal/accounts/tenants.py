@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,16 +94,16 @@ def levels(level: str) -> Any:  # noqa: ANN401 - a page and its status
         form=form,
         level=shown,
         page=page,
-        above=_names_above(shown),
+        above=_names_above(shown, page.data),
         labels=LABELS,
     ), page.status
 
 
-def _names_above(level: TenantPages) -> dict[str, str]:
-    """Return the names of resellers by id, for a list with enterprises of several resellers."""
+def _names_above(level: TenantPages, shown: Sequence[tenant_bodies.Tenant]) -> dict[str, str]:
+    """Return the names of the resellers of the tenants shown, by id, for a list of several resellers' enterprises."""
     if level.kind is not TenantKind.ENTERPRISE or auth.actor().tenant.kind is not TenantKind.MASTER_RESELLER:
         return {}
-    return {choice.id: choice.name for choice in select_options.tenants(kind=TenantKind.RESELLER)}
+    return select_options.tenant_names(tenant.parent_id for tenant in shown if tenant.parent_id is not None)
 
 
 @bp.get("/reports/holdings.csv")

@@ -129,7 +129,9 @@ def _choose_target(field_texts: dict[str, str]) -> None:
 
 def _target_field(form: Form) -> SelectField:
     """Return the field for where the numbers go: the tenants below; none of them stands for the own tenant."""
-    return select_fields.tenant_field(form, "assign_to", TARGET, among=select_options.tenants(own=False))
+    return select_fields.tenant_field(
+        form, "assign_to", TARGET, among=select_options.tenants(select_fields.MOST, own=False)
+    )
 
 
 def _page(form: Form) -> str:

@@ -82,7 +82,9 @@ def _picker(form: Form) -> SelectField:
     """Return the field for the target: tenants for a reseller, its users for an enterprise."""
     if auth.actor().tenant.kind is TenantKind.ENTERPRISE:
         return select_fields.user_field(form, "user_id", "user")
-    return select_fields.tenant_field(form, "tenant_id", "tenant", among=select_options.tenants(own=False))
+    return select_fields.tenant_field(
+        form, "tenant_id", "tenant", among=select_options.tenants(select_fields.MOST, own=False)
+    )
 
 
 def _target(form: Form, picker: SelectField) -> str:

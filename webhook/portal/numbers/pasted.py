@@ -16,7 +16,6 @@ from webhook.http.errors import Refused
 from webhook.http.request_bodies import validated
 from webhook.portal.numbers.available_actions import available_actions, form_url
 from webhook.portal.numbers.selection import Selection
-from webhook.portal.shared import select_fields
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.content_negotiation import local
 from webhook.portal.shared.forms import Form
@@ -74,7 +73,7 @@ def _form(form: Form) -> Any:  # noqa: ANN401 - a page and its status
 
 
 def _fields() -> dict[str, object]:
-    countries = select_options.offered(select_fields.MOST).countries
+    countries = select_options.countries()
     return {"countries": [(country.id, country.label) for country in countries]}
 
 

@@ -19,7 +19,7 @@ from webhook.http.access import needs
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
 from webhook.services import select_options
-from webhook.services.select_options import Choice
+from webhook.services.select_options import Choice, TenantChoices
 
 MOST = 50  # options of a drop-down; with more, the field is a search
 MOST_FOUND = 50  # suggestions
@@ -50,24 +50,23 @@ def tenant_field(
     typed: str,
     *,
     kind: TenantKind | None = None,
-    among: Sequence[Choice] | None = None,
+    among: TenantChoices | None = None,
 ) -> SelectField:
     """Return the field for a tenant: of the actor's tree, of those below it of one `kind`, or of `among`."""
-    every = select_options.tenants(own=kind is None, kind=kind) if among is None else among
-    return _field(form, (name, typed, "tenants"), every, "enterprise or reseller" if kind is None else kind.value)
+    offered = select_options.tenants(MOST, own=kind is None, kind=kind) if among is None else among
+    matches = offered.matching(form.value(typed)) if form.value(typed) else []
+    noun = "enterprise or reseller" if kind is None else kind.value
+    selected = _selected_choice(form, name, typed, matches, noun)
+    current = offered.get(form.value(name)) or selected
+    return _with_errors(form, _picker((name, typed, "tenants"), offered.choices, current, matches, offered.is_many))
 
 
 def country_field(form: Form, name: str, typed: str, among: Sequence[Choice]) -> SelectField:
     """Return the field for a country; its options have the region ("US") as id."""
-    return _field(form, (name, typed, "countries"), among, "country")
-
-
-def _field(form: Form, names: tuple[str, str, str], every: Sequence[Choice], noun: str) -> SelectField:
-    name, typed, _ = names
-    matches = select_options.matching(every, form.value(typed)) if form.value(typed) else []
-    selected = _selected_choice(form, name, typed, matches, noun)
-    current = next((choice for choice in every if choice.id == form.value(name)), selected)
-    return _with_errors(form, _picker(names, every, current, matches))
+    matches = select_options.matching(among, form.value(typed)) if form.value(typed) else []
+    selected = _selected_choice(form, name, typed, matches, "country")
+    current = next((choice for choice in among if choice.id == form.value(name)), selected)
+    return _with_errors(form, _picker((name, typed, "countries"), among, current, matches, len(among) > MOST))
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def user_field(form: Form, name: str, typed: str, *, among: Sequence[Choice] | N
     if current is None and form.value(name):
         current = select_options.user(form.value(name))
     # As many as the limit: there may be more.
-    return _with_errors(form, _picker((name, typed, "users"), every, current, matches, is_many=len(every) == MOST))
+    return _with_errors(form, _picker((name, typed, "users"), every, current, matches, len(every) >= MOST))
 
 
 def _begin(text: str) -> str:
@@ -139,10 +138,9 @@ def _picker(
     every: Sequence[Choice],
     selected: Choice | None,
     matches: Sequence[Choice],
-    *,
-    is_many: bool = False,
+    is_many: bool,  # noqa: FBT001 - of a private function
 ) -> SelectField:
-    is_search = (is_many or len(every) > MOST) and len(matches) < 2  # noqa: PLR2004 - several become a drop-down
+    is_search = is_many and len(matches) < 2  # noqa: PLR2004 - several become a drop-down
     options = () if is_search else grouped(matches[:MOST_FOUND] if len(matches) > 1 else every)
     return SelectField(*names, options, is_search, selected)
 
@@ -157,7 +155,7 @@ def grouped(every: Sequence[Choice]) -> list[Option]:
 
 
 _FINDERS: dict[str, Callable[[str], list[Choice]]] = {
-    "tenants": lambda text: select_options.matching(select_options.tenants(), text),
+    "tenants": select_options.tenants_matching,
     "users": lambda text: select_options.users(text, MOST_FOUND),
     "countries": lambda text: select_options.matching(select_options.countries(), text),
     "carriers": lambda text: select_options.matching(select_options.carriers_seen(), text),
