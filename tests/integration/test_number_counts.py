@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from schemas.database.tables import number_counts, phone_numbers
 from schemas.permissions import Actor
-from tests.support import factories
+from tests.support import factories, many_tenants
 from tests.support.api_client import Door
 from tests.support.factories import World
 from tests.support.files import sheets
@@ -108,3 +108,32 @@ def test_r3_who_sees_which_counts(database: sa.Engine, world: World, looker: str
         "south": (counts.Count(0, 0), {}, []),
     }[looker]
     assert (tree.total, {code: count.all for code, count in tree.codes.items()}, holders) == expected
+
+
+def test_holders_of_as_many_numbers_are_in_the_order_of_their_names(database: sa.Engine, world: World) -> None:
+    """And as many as are asked for, although more have as many."""
+    with database.begin() as connection:
+        holders = (world.north, world.hotel, world.clinic, world.south)
+        rows = [factories.number_row(FIRST + place, account.tenant) for place, account in enumerate(holders)]
+        factories.numbers(connection, [*rows, factories.number_row(FIRST + 9, world.south.tenant)])
+        largest = counts.of_holders(connection, Actor(world.master.tenant, "test"), 3)
+        assert [holder.name for holder in largest] == ["Southern Reseller", "Clinic Enterprise", "Hotel Enterprise"]
+        assert [holder.count.all for holder in largest] == [2, 1, 1]
+
+
+@pytest.mark.long
+def test_tenants_that_hold_nothing_cost_nothing(database: sa.Engine, world: World) -> None:
+    with database.begin() as connection:
+        holders = (world.north, world.clinic, world.school)
+        factories.numbers(
+            connection, [factories.number_row(FIRST + place, holders[place % 3].tenant) for place in range(30)]
+        )
+    figures = []
+    for resellers in (1, 100):
+        many_tenants.add(database, world, resellers)
+        for account in (world.master, world.north):
+            with database.connect() as connection:
+                before = databases.rows_read(connection)
+                assert len(counts.of_holders(connection, Actor(account.tenant, "test"), 50)) >= 2
+                figures.append(databases.rows_read(connection) - before)
+    assert max(figures[2:]) <= max(figures[:2]) + 100, figures

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.permissions import Tenant, TenantKind
-from tests.support import factories
+from tests.support import factories, many_tenants
 from tests.support.factories import World
 from tests.support.html_forms import form_of
 from tests.support.portal_client import Portal, signed_in
@@ -17,31 +17,6 @@ from worker.database import tenant_scope
 
 MOST = 51
 NAMESAKE = "5f0c8a52-7c3e-4a57-9d5e-0d6a4d6b6f11"
-# Resellers with twenty enterprises each.
-GROWN = """
-    WITH resellers AS (
-        INSERT INTO tenants (parent_id, path, kind, name)
-        SELECT :master, '{}', 'reseller', concat_ws('-', 'Grown', CAST(:resellers AS int), place)
-        FROM generate_series(1, :resellers) AS place
-        RETURNING id),
-    enterprises AS (
-        INSERT INTO tenants (parent_id, path, kind, name)
-        SELECT id, '{}', 'enterprise', 'Grown ' || id || '-' || place FROM resellers, generate_series(1, 20) AS place
-        RETURNING id)
-    SELECT 1"""
-PATHS = """
-    WITH RECURSIVE line AS (
-        SELECT id, ARRAY[id] AS path FROM tenants WHERE parent_id IS NULL
-        UNION ALL SELECT tenants.id, line.path || tenants.id FROM tenants JOIN line ON line.id = tenants.parent_id)
-    UPDATE tenants SET path = line.path FROM line WHERE line.id = tenants.id AND tenants.path = '{}'"""
-
-
-def grow(database: sa.Engine, world: World, resellers: int) -> None:
-    with database.begin() as connection:
-        connection.execute(sa.text(GROWN), {"master": world.master.id, "resellers": resellers})
-        connection.execute(sa.text(PATHS))
-    with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text("VACUUM FULL ANALYZE tenants"))
 
 
 def look_up(connection: sa.Connection, actor: Tenant, shown: list[str]) -> int:
@@ -62,7 +37,7 @@ def test_options_read_as_many_rows_however_many_tenants_there_are(database: sa.E
         shown = [factories.tenant(connection, world.north.tenant, TenantKind.ENTERPRISE).public_id for _ in range(60)]
     counts = []
     for resellers in (1, 100):
-        grow(database, world, resellers)
+        many_tenants.add(database, world, resellers)
         with database.connect() as connection:
             counts.append([look_up(connection, account.tenant, shown) for account in (world.master, world.north)])
     for few, many in zip(*counts, strict=True):

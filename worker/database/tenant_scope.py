@@ -12,7 +12,17 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from schemas.database.tables import admins, carriers, import_profiles, jobs, phone_numbers, tenants, tokens, users
+from schemas.database.tables import (
+    admins,
+    carriers,
+    import_profiles,
+    jobs,
+    number_counts,
+    phone_numbers,
+    tenants,
+    tokens,
+    users,
+)
 from schemas.permissions import Tenant, TenantKind, User, UserKind
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -49,6 +59,12 @@ def ids_below(actor: Tenant) -> sa.Select[tuple[int]]:
 def numbers_of(actor: Tenant) -> sa.ColumnElement[bool]:
     """Return the condition for numbers that the actor sees, by holder: it is always at or below the uploader."""
     return sa.true() if actor.kind is TenantKind.MASTER_RESELLER else phone_numbers.c.holder_id.in_(ids_below(actor))
+
+
+def counts_of(actor: Tenant) -> sa.ColumnElement[bool]:
+    """Return the condition for counts of the numbers of tenants that the actor sees."""
+    is_master = actor.kind is TenantKind.MASTER_RESELLER
+    return sa.true() if is_master else number_counts.c.tenant_id.in_(ids_below(actor))
 
 
 def jobs_of(actor: Tenant) -> sa.ColumnElement[bool]:
@@ -190,7 +206,7 @@ def carrier_names(connection: sa.Connection, ids: Sequence[int]) -> dict[int, st
 
 def carriers_by_id(connection: sa.Connection, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
     """Return service and name of carriers, whose ids the caller has from numbers that the actor sees."""
-    query = sa.select(carriers.c.id, carriers.c.service, carriers.c.name).where(carriers.c.id.in_(ids))
+    query = sa.select(carriers.c.id, carriers.c.service, carriers.c.name).where(carriers.c.id == _any_of(ids))
     return {row.id: (row.service, row.name) for row in connection.execute(query)}
 
 
@@ -244,6 +260,10 @@ def user_columns(connection: sa.Connection, ids: Iterable[int]) -> UserColumns:
     """
     user = users.c
     shown = (user.id, sa.cast(user.public_id, sa.Text), user.name, user.email, user.kind)
-    listed = sa.cast(sa.literal(f"{{{','.join(map(str, ids))}}}", sa.Text), ARRAY(sa.Integer))
-    query = sa.select(*map(sa.func.array_agg, shown)).where(user.id == sa.any_(listed))
+    query = sa.select(*map(sa.func.array_agg, shown)).where(user.id == _any_of(ids))
     return UserColumns(*(column or [] for column in connection.execute(query).one()))
+
+
+def _any_of(ids: Iterable[int]) -> sa.ColumnElement[Any]:
+    """Return any of these ids, as one parameter: there can be thousands."""
+    return sa.any_(sa.literal(list(ids), ARRAY(sa.Integer)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from schemas.database.tables import jobs
 from schemas.job_kinds import JobKind
@@ -34,6 +35,7 @@ def latest(connection: sa.Connection, actor: Actor, since: datetime, most: int) 
     found = search.find(connection, actor, JobFilter(kind=JobKind.UPLOAD, created_after=since), most)
     if not found.ids:
         return (), found.cursor is not None
-    query = sa.select(jobs.c.created_at, jobs.c.tally).where(jobs.c.id.in_(found.ids), jobs.c.status.in_(_DONE))
+    listed = sa.literal(list(found.ids), ARRAY(sa.BigInteger))  # one parameter for up to a thousand jobs
+    query = sa.select(jobs.c.created_at, jobs.c.tally).where(jobs.c.id == sa.any_(listed), jobs.c.status.in_(_DONE))
     summaries = [UploadSummary(row.created_at, Tally.from_json(row.tally)) for row in connection.execute(query)]
     return summaries, found.cursor is not None

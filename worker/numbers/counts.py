@@ -121,19 +121,29 @@ def of_tree(connection: sa.Connection, actor: Actor) -> TreeCounts:
 
 
 def of_holders(connection: sa.Connection, actor: Actor, most: int) -> Sequence[HolderCount]:
-    """Return the tenants of the actor's tree that hold the most numbers themselves, the most first."""
+    """Return the tenants of the actor's tree that hold the most numbers themselves, the most first.
+
+    Only those that hold as many are looked up by name, not all that hold any.
+    """
     own = number_counts.c
     unassigned, assigned = (
         sa.func.coalesce(sa.func.sum(own.count).filter(own.is_unassigned == flag), 0).label(name)
         for flag, name in ((True, "unassigned"), (False, "assigned"))
     )
-    held = sa.select(unassigned, assigned).where(own.tenant_id == tenants.c.id, own.dimension == HELD).lateral("held")
-    numbers = held.c.unassigned + held.c.assigned
+    numbers = sa.func.sum(own.count)
+    largest = (
+        sa.select(own.tenant_id, unassigned, assigned, numbers.label("numbers"))
+        .where(own.dimension == HELD, tenant_scope.counts_of(actor.tenant))
+        .group_by(own.tenant_id)
+        .having(numbers > 0)
+        .order_by(sa.desc("numbers"))
+        .fetch(most, with_ties=True)
+        .subquery("largest")
+    )
     query = (
-        sa.select(tenants.c.public_id, tenants.c.name, held.c.unassigned, held.c.assigned)
-        .select_from(tenants.join(held, sa.true()))
-        .where(tenant_scope.below(actor.tenant), numbers > 0)
-        .order_by(numbers.desc(), tenants.c.name)
+        sa.select(tenants.c.public_id, tenants.c.name, largest.c.unassigned, largest.c.assigned)
+        .join_from(largest, tenants, tenants.c.id == largest.c.tenant_id)
+        .order_by(largest.c.numbers.desc(), tenants.c.name)
         .limit(most)
     )
     return [
