@@ -10,11 +10,12 @@ import pytest
 import sqlalchemy as sa
 
 from schemas.database.tables import jobs
-from schemas.permissions import Actor, Tenant
+from schemas.permissions import Actor, Tenant, TenantKind
 from tests.support import factories
 from tests.support.api_client import Door
 from tests.support.factories import World
 from tests.support.portal_client import Portal, signed_in, text_of
+from tests.support.servers.databases import rows_read
 from worker.jobs import search
 from worker.jobs.search import JobFilter
 
@@ -126,6 +127,41 @@ def test_every_page_has_a_bound_and_together_they_have_all(
         matching = [ids[place] for place in reversed(expected) if rows[place]["status"] == "failed"]
         assert [id_ for page in found for id_ in page.ids] == matching
         assert len(found) > len(expected) // 100  # no page has looked through all
+
+
+# Jobs of each tenant by turns, so that the newest are of as many tenants as there are.
+BY_TURNS = """
+    INSERT INTO jobs (tenant_id, kind, status, created_by, created_at)
+    SELECT id, 'upload', CASE WHEN turn % 4 = 0 THEN 'failed' ELSE 'completed' END, 'test',
+        now() - interval '1 hour' * turn - interval '1 second' * row_number() OVER (PARTITION BY turn ORDER BY id)
+    FROM tenants, generate_series(1, 20) AS turn WHERE path @> ARRAY[CAST(:top AS int)]"""
+
+
+@pytest.mark.long
+def test_a_page_of_many_tenants_jobs_reads_few_of_them(
+    database: sa.Engine, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 300 tenants with 20 jobs each: one job of each tenant, and the others that a page examines."""
+    monkeypatch.setattr(search, "MOST_EXAMINED", 200)
+    with database.begin() as connection:
+        for _ in range(297):
+            factories.tenant(connection, world.north.tenant, TenantKind.ENTERPRISE)
+        connection.execute(sa.text(BY_TURNS), {"top": world.north.id})
+    with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("VACUUM ANALYZE"))
+    full = {JobFilter(): True, JobFilter(kind="upload"): True, JobFilter(status="failed"): False}
+    for filters, is_full in {**full, JobFilter(q="none"): False}.items():
+        condition = sa.true() if filters.status is None else jobs.c.status == filters.status
+        query = sa.select(jobs.c.id).where(condition).order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
+        with database.begin() as connection:
+            expected = [] if filters.q else connection.execute(query.limit(10)).scalars().all()
+        with database.begin() as connection:
+            before = rows_read(connection)
+            page = search.find(connection, Actor(world.north.tenant, "test"), filters, 10)
+            read = rows_read(connection) - before
+        assert page.ids == expected[: len(page.ids)]
+        assert len(page.ids) == 10 if is_full else page.cursor is not None, filters
+        assert read < 3 * 300 + 3 * 200 + 50, (filters, read)
 
 
 def test_a_job_elsewhere_is_no_cursor(api: Door, several: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from schemas.codes import Outcome
 from schemas.database.tables import jobs, tenants
@@ -86,8 +86,8 @@ class _Search:
 def find(connection: sa.Connection, actor: Actor, filters: JobFilter, limit: int) -> SearchPage:
     """Return up to `limit` matching jobs. With fewer and a cursor, about `MOST_EXAMINED` jobs were examined.
 
-    The first round examines some jobs of each tenant: enough without conditions, or for what many jobs have. Further
-    rounds examine all jobs of a span of time, the longer the fewer jobs the last one had.
+    The first round examines some jobs of each of the tenants that have the newest: enough without conditions, or for
+    what many jobs have. Further rounds examine all jobs of a span of time, the longer the fewer jobs the last one had.
     """
     begin: Position = ("infinity", _LAST_ID)
     if filters.cursor is not None:
@@ -118,16 +118,20 @@ def _labelled(connection: sa.Connection, search: _Search, begin: Position, limit
 
 
 def _find(connection: sa.Connection, search: _Search, begin: Position, limit: int) -> SearchPage:
-    found = _examine(connection, search, (None, begin), min(limit, _FIRST) if search.conditions else limit, limit)
+    first_depth = min(limit, _FIRST) if search.conditions else limit
+    first_tenants = max(MOST_EXAMINED // first_depth, 1) if search.conditions else limit
+    count = _tenants(connection, search.looker)
+    low, latest = _latest(connection, search, begin, first_tenants) if count > first_tenants else (None, None)
+    found = _examine(connection, search, (low, begin), first_depth, limit, latest)
     ids, examined, last = found.ids, found.examined, found.oldest
-    span = max(_LEAST_SPAN, _between(found.newest, found.bound))
-    depth = max(limit, MOST_EXAMINED // _tenants(connection, search.looker))
-    position = found.bound
+    position = found.bound or low
+    span = max(_LEAST_SPAN, _between(found.newest, position))
+    depth = max(limit, MOST_EXAMINED // count)
     while len(ids) < limit and position is not None and examined < MOST_EXAMINED:
         low = _before(position, span, search.filters)
         found = _examine(connection, search, (low, position), depth, limit - len(ids))
         ids, examined, last = ids + found.ids, examined + found.examined, found.oldest or last
-        position = found.bound if found.bound is not None or low is None else (low, 0)
+        position = found.bound or low
         crowded = found.bound is not None or found.examined > MOST_EXAMINED // _GROWTH
         span = span if crowded else span * _GROWTH
     if len(ids) == limit:
@@ -141,13 +145,13 @@ def _between(newest: Position | None, oldest: Position | None) -> timedelta:
     return newest[0] - oldest[0]
 
 
-def _before(position: Position, span: timedelta, filters: JobFilter) -> datetime | None:
-    """Return the time at which a round ends that begins at a position; None if it goes back to the first job."""
+def _before(position: Position, span: timedelta, filters: JobFilter) -> Position | None:
+    """Return where a round ends that begins at a position; None if it goes back to the first job."""
     time = position[0]
     if isinstance(time, str) or span > _WHOLE:
         return None
     low = time - span
-    return None if filters.created_after is not None and low <= filters.created_after else low
+    return None if filters.created_after is not None and low <= filters.created_after else (low, 0)
 
 
 def _tenants(connection: sa.Connection, looker: Tenant) -> int:
@@ -156,6 +160,20 @@ def _tenants(connection: sa.Connection, looker: Tenant) -> int:
         return 1
     query = sa.select(sa.func.count()).select_from(tenants).where(tenant_scope.below(looker))
     return int(connection.execute(query).scalar_one())
+
+
+def _latest(
+    connection: sa.Connection, search: _Search, begin: Position, most: int
+) -> tuple[Position | None, list[int]]:
+    """Return the position from which on `most` tenants have jobs, and these tenants; None and all if fewer have any.
+
+    One job of each tenant is read.
+    """
+    own = _newest(search, (None, begin), 1).subquery("own")
+    query = sa.select(own.c.tenant_id, own.c.created_at, own.c.id).order_by(own.c.created_at.desc(), own.c.id.desc())
+    rows = connection.execute(query.limit(most)).all()
+    ids = [row.tenant_id for row in rows]
+    return (None, ids) if len(rows) < most else ((rows[-1].created_at, rows[-1].id), ids)
 
 
 def _conditions(filters: JobFilter) -> list[sa.ColumnElement[bool]]:
@@ -188,15 +206,20 @@ def _position_of(connection: sa.Connection, looker: Tenant, public_id: str) -> P
     return row.created_at, row.id
 
 
-def _examine(
-    connection: sa.Connection, search: _Search, span: tuple[datetime | None, Position], depth: int, most: int
+def _examine(  # noqa: PLR0913, PLR0917 - all describe the round
+    connection: sa.Connection,
+    search: _Search,
+    span: tuple[Position | None, Position],
+    depth: int,
+    most: int,
+    among: Sequence[int] | None = None,
 ) -> _Round:
-    """Examine jobs from a time up to a position, at most `depth` of each tenant; return up to `most` matching ones.
+    """Examine jobs from one position up to another, at most `depth` of each tenant; return up to `most` matching ones.
 
-    A tenant may have more jobs than were examined. The newest position at which that happens is the bound: above it,
-    the jobs of all tenants were examined.
+    `among`: ids of the only tenants that have jobs there, if known. A tenant may have more jobs than were examined. The
+    newest position at which that happens is the bound: above it, the jobs of all tenants were examined.
     """
-    examined = _newest(search, span, depth).cte("examined").prefix_with("MATERIALIZED")
+    examined = _newest(search, span, depth, among).cte("examined").prefix_with("MATERIALIZED")
     order = (examined.c.created_at.desc(), examined.c.id.desc())
     cut = sa.select(examined.c.created_at, examined.c.id).where(examined.c.place == depth).order_by(*order).limit(1)
     bound = cut.cte("bound").prefix_with("MATERIALIZED")
@@ -222,7 +245,9 @@ def _examine(
     return _Round(list(values[1]), values[0], *positions)
 
 
-def _newest(search: _Search, span: tuple[datetime | None, Position], depth: int) -> sa.Select[Any]:
+def _newest(
+    search: _Search, span: tuple[Position | None, Position], depth: int, among: Sequence[int] | None = None
+) -> sa.Select[Any]:
     """Return the query for the newest jobs in a span: `depth` of each tenant, or of all for the master."""
     keys: list[sa.ColumnElement[Any]] = [jobs.c.created_at, jobs.c.id]
     first, last = _bounds(search.filters, span)
@@ -233,7 +258,10 @@ def _newest(search: _Search, span: tuple[datetime | None, Position], depth: int)
     # jobs of all tenants in the order of time.
     of_tenant = _range(keys, [tenants.c.id, *first], [tenants.c.id, *last], search.conditions, depth)
     newest = of_tenant.correlate(tenants).lateral("newest")
-    return sa.select(newest).select_from(tenants.join(newest, sa.true())).where(tenant_scope.below(search.looker))
+    query = sa.select(tenants.c.id.label("tenant_id"), newest).select_from(tenants.join(newest, sa.true()))
+    if among is not None:
+        query = query.where(tenants.c.id == sa.any_(sa.literal(list(among), ARRAY(sa.Integer))))
+    return query.where(tenant_scope.below(search.looker))
 
 
 def _range(
@@ -255,12 +283,13 @@ def _range(
     )
 
 
-def _bounds(filters: JobFilter, span: tuple[datetime | None, Position]) -> tuple[list[Any], list[Any]]:
+def _bounds(filters: JobFilter, span: tuple[Position | None, Position]) -> tuple[list[Any], list[Any]]:
     """Return the first position (included) and the last one (not included) of the jobs to examine, ascending."""
     low, (time, job_id) = span
     if filters.created_before is not None and (isinstance(time, str) or filters.created_before <= time):
         time, job_id = filters.created_before, 0
-    first = [_time(low or filters.created_after or "-infinity"), sa.literal(0, sa.BigInteger)]
+    low_time, low_id = low or (filters.created_after or "-infinity", 0)
+    first = [_time(low_time), sa.literal(low_id, sa.BigInteger)]
     return first, [_time(time), sa.literal(job_id, sa.BigInteger)]
 
 
