@@ -50,11 +50,13 @@ BOUNDS: Mapping[str, Bound] = {
     "holdings": Bound("combinations of holder, uploader, carriers and capabilities that occurred", "with the tenant"),
     "tenant_countries": Bound("200 calling codes for each tenant", "with the tenant"),
     "number_counts": Bound(
-        "20 rows for each tenant, status, and calling code or carrier; folded", "with the tenant", remover="fold_counts"
+        "20 rows for each tenant, status, and calling code or carrier; folded after some rounds",
+        "with the tenant",
+        remover="fold_counts",
     ),
     "tenant_quotas": Bound("tenants with quotas of their own", "with the tenant"),
     "tenant_usage": Bound(
-        "20 rows for each tenant and day, and for its stored bytes; folded",
+        "20 rows for each tenant and day, and for its stored bytes; folded after some rounds",
         "rows of a day until two days later",
         remover="fold_usage",
     ),

@@ -16,6 +16,7 @@ from tests.support.factories import World
 from tests.support.files import sheets
 from tests.support.servers import databases
 from worker.arrays.distinct import counted_rows
+from worker.database import folded_sums
 from worker.maintenance import cleaner
 from worker.numbers import counts
 
@@ -73,6 +74,39 @@ def test_folding_changes_no_count(api: Door, database: sa.Engine, world: World, 
         assert connection.execute(rows).scalar_one() < before / 10
     assert miscounted(database) == 0
     assert total(database, world.north) == counts.Count(60, 0)
+
+
+# Three rows of each tenant, then thirty of one.
+ROWS = """
+    INSERT INTO number_counts (tenant_id, dimension, key, is_unassigned, count)
+    SELECT id, 'held', 0, true, 1 FROM tenants, generate_series(1, 3)
+    UNION ALL SELECT :often, 'code', 1, true, 1 FROM generate_series(1, 30)"""
+
+
+@pytest.mark.long
+def test_folding_reads_a_part_of_the_rows_and_in_the_end_all(
+    database: sa.Engine, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sum that is written often is folded at once, one that was written long ago in one of the next rounds."""
+    monkeypatch.setattr(folded_sums, "MOST_EXAMINED", 100)
+    with database.begin() as connection:
+        connection.execute(sa.text(ROWS), {"often": world.clinic.id})
+    many_tenants.add(database, world, 100)
+    with database.begin() as connection:
+        connection.execute(sa.text(ROWS), {"often": world.north.id})
+    many_tenants.add(database, world, 1)
+    with database.begin() as connection:
+        before = databases.rows_read(connection)
+        assert counts.fold(connection) >= 29  # of 30 rows
+        assert databases.rows_read(connection) - before < 1_000  # of 6,000
+    monkeypatch.setattr(folded_sums, "MOST_EXAMINED", 3_000)
+    query = sa.select(sa.func.count()).where(number_counts.c.tenant_id == world.clinic.id, number_counts.c.key == 1)
+    for _ in range(200):
+        with database.begin() as connection:
+            counts.fold(connection)
+            if connection.execute(query).scalar_one() == 1:
+                return
+    pytest.fail("the old sum was not folded")
 
 
 def test_counts_of_rows() -> None:
