@@ -30,8 +30,8 @@ def one_round(engine: sa.Engine, phases: Sequence[Phase] = tuple(Phase)) -> bool
     """Carry out one work item of each phase that has one; return whether there was any.
 
     Phases without waiting work items are not claimed from: that takes two transactions to find nothing, and of all
-    phases hardly ever more than one has anything. `engine` is the test's own, so that no setting disturbs it. Small jobs
-    are carried out in one go, as by workers, if none of their phases is left out.
+    phases hardly ever more than one has anything. `engine` is the test's own, so that no setting disturbs it. As by
+    workers, small jobs are carried out in one go, if none of their phases is left out.
     """
     goes_on = {Phase.CHECK, Phase.WRITE, Phase.REPORT}.issubset(phases)
     has_worked, waiting = False, _waiting(engine)
