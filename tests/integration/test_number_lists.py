@@ -295,6 +295,7 @@ def test_any_that_match_are_as_many_as_wanted_and_each_once(
                 assert len(found) == len({*found} & {*numbers}) == min(most, len(numbers)), (most, wanted)
 
 
+SCANNED = "SELECT seq_scan + idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'phone_numbers'"
 MANY_TENANTS = """
     WITH made AS (INSERT INTO tenants (parent_id, path, kind, name)
         SELECT :above, '{}', 'enterprise', 'Enterprise ' || place FROM generate_series(1, 1000) AS place RETURNING id),
@@ -331,6 +332,12 @@ def test_a_short_count_reads_as_much_however_many_tenants_there_are(
                 wanted = resolved(connection, getattr(world, name).tenant, NumberFilter(**filters))
                 assert selections.count_up_to(connection, wanted, 20) == 21
                 read[-1][f"{name} {filters}"] = databases.rows_read(connection) - before
+            for elsewhere in (NumberFilter(country="DE"), NumberFilter(q="+49 30")):
+                before = connection.execute(sa.text(SCANNED)).scalar_one()
+                assert listed(connection, world.north.tenant, elsewhere, 50) == []
+                assert facets.countries(connection, Actor(world.north.tenant, "test")) == ["US"]
+                # The tree has no German numbers, so its thousands of pairs of holder and uploader are not looked up.
+                assert connection.execute(sa.text(SCANNED)).scalar_one() - before < 1_000, elsewhere
     for asking, rows in read[1].items():
         assert rows < 500, asking
         assert rows <= read[0][asking] + 100, asking
@@ -387,7 +394,6 @@ SKEWED = """
     SELECT 12120000000 + place, 0, 0, CASE WHEN place % 100 = 0 THEN :some ELSE :most END, :most, true,
         place % 2 = 0, false, 'US'
     FROM generate_series(1, 40000) AS place"""
-SCANNED = "SELECT seq_scan + idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'phone_numbers'"
 
 
 @pytest.mark.long

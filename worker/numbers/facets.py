@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from schemas.database.tables import carriers, users
 from schemas.permissions import Actor, TenantKind
 from worker.database import tenant_scope
-from worker.numbers import occupied_ranges, tree_countries
+from worker.numbers import occupied_ranges
 from worker.numbers.index_groups import NUMBER, Groups, Lines, all_numbers, any_within, rows, seen_by
 from worker.phone import e164_ranges, region
 
@@ -24,9 +24,7 @@ def countries(connection: sa.Connection, actor: Actor) -> list[str]:
     """Return the regions (`phone_numbers.country`) of the numbers that the actor sees, ascending."""
     # Skip ranges in which no tenant has numbers. No input affects this, so it cannot be used for probing (R3).
     all_groups = [all_numbers()]
-    # Nor is a calling code searched, tenant by tenant, that no number in the actor's tree ever had.
-    codes = set(tree_countries.calling_codes_in_tree(connection, actor.tenant))
-    blocks = [span for span in occupied_ranges.occupied_spans(connection) if region.calling_code_of(span[0]) in codes]
+    blocks = occupied_ranges.blocks_of_tree(connection, actor.tenant)
     names = {name for low, _ in blocks for name in e164_ranges.regions_of(region.calling_code_of(low))}
     places = {name: e164_ranges.common(e164_ranges.joined(e164_ranges.of_country(name)), blocks) for name in names}
     inhabited = set(

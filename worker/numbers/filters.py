@@ -135,7 +135,7 @@ def resolve(connection: sa.Connection, actor: Actor, number_filter: NumberFilter
     status = number_filter.status if users_where is None else number_filter.status or "assigned"
     return ResolvedFilter(
         lines=lines,
-        spans=_spans(connection, number_filter, lines),
+        spans=_spans(connection, actor, number_filter, lines),
         is_unassigned=None if status is None else status == "unassigned",
         capability=number_filter.capability,
         region=None
@@ -171,7 +171,7 @@ def _tenant_ids(connection: sa.Connection, public_id: str) -> Sequence[int]:
     )
 
 
-def _spans(connection: sa.Connection, number_filter: NumberFilter, lines: Lines | None) -> Sequence[Span]:
+def _spans(connection: sa.Connection, actor: Actor, number_filter: NumberFilter, lines: Lines | None) -> Sequence[Span]:
     """Return the ranges that may contain matching numbers: ascending and disjoint."""
     spans: Sequence[Span] = [EVERY]
     if number_filter.country is not None:
@@ -182,9 +182,7 @@ def _spans(connection: sa.Connection, number_filter: NumberFilter, lines: Lines 
     groups = seen_by(lines)
     if typed is not None and not e164_ranges.is_international(typed):
         # The digits may be the beginning of a national number in each country that has numbers.
-        blocks = occupied_ranges.occupied_spans(connection)
-        if lines is not None:
-            blocks = occupied_ranges.spans_with_numbers(connection, groups, blocks)
+        blocks = occupied_ranges.occupied_spans(connection) if lines is None else _blocks(connection, actor, lines)
         codes = {region.calling_code_of(low) for low, _ in blocks} - {0}
         spans = e164_ranges.common(e164_ranges.common(spans, e164_ranges.typed(typed, codes)), blocks)
         return spans if lines is not None else occupied_ranges.spans_with_numbers(connection, groups, spans)
@@ -192,10 +190,17 @@ def _spans(connection: sa.Connection, number_filter: NumberFilter, lines: Lines 
         spans = e164_ranges.common(spans, e164_ranges.typed(typed, ()))
     if lines is None:
         return occupied_ranges.spans_with_numbers(connection, groups, spans)
+    spans = e164_ranges.common(spans, _blocks(connection, actor, lines))
     # Not range by range: with many holders, this would take as long as the search itself.
     return e164_ranges.common(
         spans, occupied_ranges.spans_with_numbers(connection, groups, e164_ranges.by_length(spans))
     )
+
+
+def _blocks(connection: sa.Connection, actor: Actor, lines: Lines) -> list[Span]:
+    """Return the blocks in which the pairs have numbers (`occupied_ranges`)."""
+    blocks = occupied_ranges.blocks_of_tree(connection, actor.tenant)
+    return occupied_ranges.spans_with_numbers(connection, seen_by(lines), blocks)
 
 
 def _carriers(connection: sa.Connection, name: str) -> list[int]:
