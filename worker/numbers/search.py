@@ -52,14 +52,9 @@ _EVERY_MATCH = 2**31 - 1  # a limit that excludes nothing; `index_groups._part` 
 
 def first(connection: sa.Connection, resolved_filter: ResolvedFilter, most: int) -> list[int]:
     """Return the first matching numbers, ascending, at most `most`."""
-    if resolved_filter.lines is None and resolved_filter.users is None and resolved_filter.spans:
-        # The master has the most groups, and a property that many numbers have is soon found by scanning.
-        for numbers in _GLANCES:
-            glance = connection.execute(_glance(resolved_filter, most, numbers)).scalars().all()
-            if len(glance) == most:
-                return list(glance)
-            if len(glance) < _A_FEW:
-                break
+    glance = _first_at_a_glance(connection, resolved_filter, most)
+    if glance is not None:
+        return glance
     return list(connection.execute(_matching(connection, resolved_filter, most, in_order=True)).scalars())
 
 
@@ -67,8 +62,27 @@ def first_scanned(connection: sa.Connection, resolved_filter: ResolvedFilter, mo
     """Return the same as `first`, for a filter that few numbers match and no index serves: each group is read once."""
     if resolved_filter.lines is None and resolved_filter.users is None and not _has_groups(resolved_filter):
         return first(connection, resolved_filter, most)
+    glance = _first_at_a_glance(connection, resolved_filter, most)
+    if glance is not None:
+        return glance
     every = some(connection, resolved_filter, _EVERY_MATCH).subquery()
     return list(connection.execute(sa.select(every.c.e164).order_by(every.c.e164).limit(most)).scalars())
+
+
+def _first_at_a_glance(connection: sa.Connection, resolved_filter: ResolvedFilter, most: int) -> list[int] | None:
+    """Return the same as `first` if a scan soon finds them; None otherwise, or if the actor does not see all numbers.
+
+    The master has the most groups, and a property that many numbers have is soon found by scanning.
+    """
+    if resolved_filter.lines is not None or resolved_filter.users is not None or not resolved_filter.spans:
+        return None
+    for numbers in _GLANCES:
+        glance = connection.execute(_glance(resolved_filter, most, numbers)).scalars().all()
+        if len(glance) == most:
+            return list(glance)
+        if len(glance) < _A_FEW:
+            break
+    return None
 
 
 def _glance(resolved_filter: ResolvedFilter, most: int, numbers: int) -> sa.Select[int]:
