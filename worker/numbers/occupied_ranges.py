@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from schemas.permissions import Tenant
+from worker.numbers import tree_countries
 from worker.numbers.index_groups import Groups, all_numbers, any_within, rows, within
 from worker.phone import region
 from worker.phone.e164_ranges import EVERY, Span
@@ -28,6 +30,16 @@ def occupied_spans(connection: sa.Connection) -> list[Span]:
     every = block.union_all(sa.select(low, low + size - 1).select_from(block.join(first_beyond, sa.true())))
     query = sa.select(every).where(every.c.high > 0).order_by(every.c.low)
     return [(row.low, row.high) for row in connection.execute(query)]
+
+
+def blocks_of_tree(connection: sa.Connection, actor: Tenant) -> list[Span]:
+    """Return the blocks with a calling code that numbers in the actor's tree have or had, ascending.
+
+    The others need not be searched, holder by holder.
+    """
+    # No calling code: numbers that a later version of the numbering plans does not know.
+    codes = {0, *tree_countries.calling_codes_in_tree(connection, actor)}
+    return [span for span in occupied_spans(connection) if region.calling_code_of(span[0]) in codes]
 
 
 def spans_with_numbers(connection: sa.Connection, groups: Sequence[Groups], spans: Sequence[Span]) -> list[Span]:

@@ -16,21 +16,23 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE
 
+from schemas.database.tables import phone_numbers, users
 from worker.numbers import holding_kinds, index_groups, occupied_ranges
 from worker.numbers.filters import ResolvedFilter
 from worker.numbers.index_groups import (
     NUMBER,
     Beside,
     Groups,
+    Lines,
     all_numbers,
-    lines_of,
+    all_of_status,
     numbers_of,
     of_lines,
+    rows,
     status_is,
-    table_of,
 )
 from worker.phone import e164_ranges
-from worker.phone.e164_ranges import Span
+from worker.phone.e164_ranges import EVERY, Span
 
 # Limits on the number of index lookups (groups times ranges): for a search in order, which makes all of them, and for
 # any other. A search that would need more uses fewer groups or ranges.
@@ -43,19 +45,16 @@ _A_FEW = 3
 # groups.
 _THIN, _ALL_THIN = 1_000, 10_000
 _MANY_SCANNED = 20_000
+# A short search for at most so many numbers, of any order, and how many numbers it scans.
+_MOST_FOUND_SOON, _SCANNED_FIRST = 5_000, 20_000
 _EVERY_MATCH = 2**31 - 1  # a limit that excludes nothing; `index_groups._part` needs one
 
 
 def first(connection: sa.Connection, resolved_filter: ResolvedFilter, most: int) -> list[int]:
     """Return the first matching numbers, ascending, at most `most`."""
-    if resolved_filter.lines is None and resolved_filter.users is None and resolved_filter.spans:
-        # The master has the most groups, and a property that many numbers have is soon found by scanning.
-        for numbers in _GLANCES:
-            glance = connection.execute(_glance(resolved_filter, most, numbers)).scalars().all()
-            if len(glance) == most:
-                return list(glance)
-            if len(glance) < _A_FEW:
-                break
+    glance = _first_at_a_glance(connection, resolved_filter, most)
+    if glance is not None:
+        return glance
     return list(connection.execute(_matching(connection, resolved_filter, most, in_order=True)).scalars())
 
 
@@ -63,8 +62,27 @@ def first_scanned(connection: sa.Connection, resolved_filter: ResolvedFilter, mo
     """Return the same as `first`, for a filter that few numbers match and no index serves: each group is read once."""
     if resolved_filter.lines is None and resolved_filter.users is None and not _has_groups(resolved_filter):
         return first(connection, resolved_filter, most)
+    glance = _first_at_a_glance(connection, resolved_filter, most)
+    if glance is not None:
+        return glance
     every = some(connection, resolved_filter, _EVERY_MATCH).subquery()
     return list(connection.execute(sa.select(every.c.e164).order_by(every.c.e164).limit(most)).scalars())
+
+
+def _first_at_a_glance(connection: sa.Connection, resolved_filter: ResolvedFilter, most: int) -> list[int] | None:
+    """Return the same as `first` if a scan soon finds them; None otherwise, or if the actor does not see all numbers.
+
+    The master has the most groups, and a property that many numbers have is soon found by scanning.
+    """
+    if resolved_filter.lines is not None or resolved_filter.users is not None or not resolved_filter.spans:
+        return None
+    for numbers in _GLANCES:
+        glance = connection.execute(_glance(resolved_filter, most, numbers)).scalars().all()
+        if len(glance) == most:
+            return list(glance)
+        if len(glance) < _A_FEW:
+            break
+    return None
 
 
 def _glance(resolved_filter: ResolvedFilter, most: int, numbers: int) -> sa.Select[int]:
@@ -150,8 +168,69 @@ def _matching(
 def _by_group(
     connection: sa.Connection, resolved_filter: ResolvedFilter, most: int | None, *, in_order: bool, beside: Beside = ()
 ) -> sa.Select[Any]:
+    if not in_order and most is not None:
+        found = _found_soon(connection, resolved_filter, most)
+        if len(found) == most:
+            return sa.select(rows(sa.BigInteger, e164=found).c.e164)
+        if _is_whole_index(resolved_filter):
+            group = all_of_status(is_unassigned=resolved_filter.is_unassigned is True)
+            return numbers_of([group.narrowed(resolved_filter.conditions())], [EVERY], most, in_order=False)
     groups, spans = _groups_and_spans(connection, resolved_filter, in_order=in_order)
     return numbers_of(groups, spans, most, in_order=in_order, beside=beside)
+
+
+def _is_whole_index(resolved_filter: ResolvedFilter) -> bool:
+    """Return whether the groups by holder are all groups of an index, so that they need not be looked up."""
+    is_restricted = resolved_filter.lines is not None or resolved_filter.users is not None
+    is_by_status = resolved_filter.is_unassigned is not None and not _narrows_kinds(resolved_filter)
+    return not is_restricted and is_by_status and list(resolved_filter.spans) == [EVERY]
+
+
+def _found_soon(connection: sa.Connection, resolved_filter: ResolvedFilter, most: int) -> list[int]:
+    """Return any matching numbers, at most `most`: those among the numbers that a short search reads.
+
+    It reads the numbers of the first users, or, if many numbers may be of the filter's kinds, the first ones of the
+    groups by holder. So what many numbers match costs the same, however many tenants and kinds there are.
+    """
+    if most > _MOST_FOUND_SOON or resolved_filter.users is not None or list(resolved_filter.spans) != [EVERY]:
+        return []
+    if resolved_filter.users_where is not None:
+        query = _of_some_users(resolved_filter, resolved_filter.users_where)
+    elif _narrows_kinds(resolved_filter) and not resolved_filter.is_scanned:
+        query = _of_first_scanned(resolved_filter)
+    else:
+        return []
+    found = query.limit(most).subquery()
+    # As an array: rows would take longer than the query.
+    numbers: Sequence[int] | None = connection.execute(sa.select(sa.func.array_agg(found.c.e164))).scalar_one()
+    return list(numbers or ())
+
+
+def _of_first_scanned(resolved_filter: ResolvedFilter) -> sa.Select[int]:
+    """Return a query for those of the first `_SCANNED_FIRST` numbers of the groups by holder that match."""
+    if resolved_filter.lines is not None:
+        groups = of_lines(resolved_filter.lines, is_unassigned=resolved_filter.is_unassigned)
+    elif resolved_filter.is_unassigned is not None:
+        groups = [all_of_status(is_unassigned=resolved_filter.is_unassigned)]
+    else:
+        groups = [all_of_status(is_unassigned=status) for status in (True, False)]
+    is_match = sa.and_(*resolved_filter.conditions()).label("is_match")
+    scanned = numbers_of(groups, [EVERY], _SCANNED_FIRST, in_order=False, beside=[is_match]).subquery()
+    return sa.select(scanned.c.e164).where(scanned.c.is_match)
+
+
+def _of_some_users(resolved_filter: ResolvedFilter, users_where: sa.ColumnElement[bool]) -> sa.Select[int]:
+    """Return a query for the matching numbers of `some_users`, each once."""
+    user = rows(sa.Integer, id=resolved_filter.some_users)
+    conditions = _conditions(resolved_filter)
+    if resolved_filter.lines is not None:
+        conditions.append(resolved_filter.lines.include_number())
+    # A number with two such users is found by the one for voice.
+    has_other = sa.exists().where(users.c.id == NUMBER.voice_user_id, users_where)
+    by_voice = sa.select(NUMBER.e164).where(NUMBER.voice_user_id == user.c.id, *conditions)
+    by_sms = sa.select(NUMBER.e164).where(NUMBER.sms_user_id == user.c.id, ~has_other, *conditions)
+    found = sa.union_all(*(each.correlate_except(phone_numbers) for each in (by_voice, by_sms))).lateral("found")
+    return sa.select(found.c.e164).select_from(user.join(found, sa.true()))
 
 
 def _groups_and_spans(
@@ -159,7 +238,7 @@ def _groups_and_spans(
 ) -> tuple[list[Groups], Sequence[Span]]:
     spans = resolved_filter.spans
     groups = _groups(connection, resolved_filter, _MANY_PLACES if in_order else _TOO_MANY_PLACES)
-    if len(spans) > 1 and sum(group.count for group in groups) * len(spans) > _TOO_MANY_PLACES:
+    if len(spans) > 1 and index_groups.counted(connection, groups) * len(spans) > _TOO_MANY_PLACES:
         return _in_one_stretch(resolved_filter, groups), [(spans[0][0], spans[-1][1])]
     return groups, spans
 
@@ -200,11 +279,11 @@ def _groups(connection: sa.Connection, resolved_filter: ResolvedFilter, most_pla
     kinds = _of_kinds(connection, resolved_filter, most) if narrows_kinds else None
     if kinds is not None and not (kinds and resolved_filter.is_scanned and _are_many(connection, resolved_filter)):
         return kinds
-    lines = lines_of(connection, sa.true(), None) if resolved_filter.lines is None else resolved_filter.lines
+    lines = Lines(sa.true()) if resolved_filter.lines is None else resolved_filter.lines
     groups = of_lines(lines, is_unassigned=resolved_filter.is_unassigned)
-    count = sum(group.count for group in groups)
-    if kinds is None and narrows_kinds and count > most:
-        kinds = _of_kinds(connection, resolved_filter, count)
+    if kinds is None and narrows_kinds:
+        count = index_groups.counted(connection, groups)
+        kinds = _of_kinds(connection, resolved_filter, count) if count > most else None
         if kinds is not None:
             return kinds
     return [group.narrowed(resolved_filter.conditions()) for group in groups]
@@ -247,8 +326,7 @@ def _of_users(resolved_filter: ResolvedFilter) -> Groups:
     table = numbers_of_users.subquery("theirs")
     conditions = [NUMBER.e164 == table.c.e164, *_conditions(resolved_filter)]
     if resolved_filter.lines is not None:
-        lines = sa.select(table_of(resolved_filter.lines))
-        conditions.append(sa.tuple_(NUMBER.holder_id, NUMBER.uploader_id).in_(lines))
+        conditions.append(resolved_filter.lines.include_number())
     return Groups(table, conditions=conditions)
 
 
