@@ -9,8 +9,8 @@ any order. The report puts the results back into file order. Rows under review c
 them back to the check, where only these are validated again. Many rows are also validated and rendered batch by batch,
 by any worker. When the job has ended, its callback is sent (`worker.callbacks.deliver`) and an e-mail to its starter
 (`worker.mail.deliver`). The report becomes a workbook only when one is requested (`worker.steps.workbook_report`).
-An export has only one work item, which writes its file (`worker.steps.export_file`). A small job's work items are carried
-out by one worker, one after the other (`worker.queue.leases.claim_next`).
+An export has only one work item, which writes its file (`worker.steps.export_file`). The work items of a small job are
+carried out by one worker, one after the other (`worker.queue.leases.claim_next`).
 A work item that runs twice takes effect once: only the lease holder can commit.
 """
 
