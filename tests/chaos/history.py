@@ -6,10 +6,13 @@ running again.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+
+from schemas.jobs import Phase
 
 _MADE = """
 CREATE TABLE chaos_history (
@@ -75,14 +78,22 @@ class History:
         with self._engine.connect() as connection:
             return [Event(*row) for row in connection.execute(sa.text(query), values)]
 
-    def slowest_return(self, since: datetime, lease_seconds: float, until: datetime | None = None) -> float:
-        """The longest (seconds) that it took until a piece whose holder was gone was at work again.
+    def slowest_return(
+        self,
+        since: datetime,
+        lease_seconds: float,
+        until: datetime | None = None,
+        phases: Collection[str] = tuple(Phase),
+    ) -> float:
+        """The longest (seconds) that it took until a piece of these phases whose holder was gone was at work again.
 
         Counted from the holder's last sign of life, of the leases that ran out between the two times.
         """
         slowest, until = 0.0, until or self.now()
         waiting: dict[tuple[int, str, int], datetime] = {}
         for event in self.all():
+            if event.phase not in phases:
+                continue
             if event.state == "leased" and event.piece in waiting:
                 slowest = max(slowest, (event.at - waiting.pop(event.piece)).total_seconds() + lease_seconds)
             elif event.ran_out_at is not None and event.state == "pending" and since <= event.ran_out_at <= until:

@@ -35,7 +35,7 @@ from tests.support.servers.s3_server import BUCKET, CREDENTIALS, S3
 from tests.support.servers.service import NO_TLS, Client, Json, Service, wait_for
 from worker.config.settings import Settings
 from worker.database import migrate
-from worker.queue.broker import QUEUES_OF_UPKEEP
+from worker.queue.broker import PHASES, QUEUES_OF_UPKEEP, QUEUES_OF_WORKER
 from worker.runtime import demo_data
 
 READY_SECONDS = 120.0
@@ -366,8 +366,13 @@ def _disturb(run: Run) -> None:
     for one in run.sent:
         run.ended(one)
     found: Findings = check(stand, [one for one in run.sent if one.judged])
-    killed_hosts = max((stand.history.slowest_return(since, LEASE, until) for since, until in run.kills), default=0.0)
-    _tell(f"slowest return of work of a killed host: {killed_hosts:.1f} s, with a lease of {LEASE:.1f} s")
+    for work, queues in (
+        ("killed host", QUEUES_OF_WORKER),
+        ("killed host upkeep, of which there is one", QUEUES_OF_UPKEEP),
+    ):
+        phases = [phase for queue in queues for phase in PHASES.get(queue, ())]
+        took = (stand.history.slowest_return(since, LEASE, until, phases) for since, until in run.kills)
+        _tell(f"slowest return of work of a {work}: {max(took, default=0.0):.1f} s, with a lease of {LEASE:.1f} s")
     _tell(f"slowest return of work of a host with any fault: {stand.history.slowest_return(began, LEASE):.1f} s")
     _tell(f"{found.jobs} jobs, {found.rows:,} rows checked, {found.rows_lost} lost, {found.rows_doubled} doubled")
     assert found.faults == [], found.faults
