@@ -663,8 +663,14 @@ queued_jobs = sa.Table(
     # From when on the rescuer announces the job, if work items of it can be claimed then.
     sa.Column("hint_due_at", sa.DateTime(timezone=True), nullable=False),
     sa.Index("ix_queued_jobs_turn", "queue", "tenant_id", "turn", "job_id", postgresql_where=sa.text("is_due")),
-    sa.Index("ix_queued_jobs_due", "queue", "is_due", "due_at"),
-    sa.Index("ix_queued_jobs_hint", "queue", "hint_due_at", postgresql_where=sa.text("is_due")),
+    # Their conditions keep the planner, whatever its statistics say, from finding the next turn by them.
+    sa.Index("ix_queued_jobs_due", "queue", "due_at", postgresql_where=sa.text("NOT is_due")),
+    sa.Index(
+        "ix_queued_jobs_hint",
+        "queue",
+        "hint_due_at",
+        postgresql_where=sa.text("is_due AND hint_due_at < 'infinity'"),
+    ),
 )
 
 # The turn of each tenant in each queue: the token of its last claim, kept for ever.

@@ -1,4 +1,4 @@
-"""Requests that wait for jobs (`Prefer: wait`) look them up together."""
+"""Requests that wait for jobs (`Prefer: wait`) ask for them together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ids(api: Door, database: sa.Engine, count: int) -> list[int]:
     return [row.id for row in Ledger(database).ask("SELECT id FROM jobs ORDER BY id")]
 
 
-def test_many_requests_look_as_seldom_as_one(api: Door, database: sa.Engine) -> None:
+def test_many_requests_ask_as_seldom_as_one(api: Door, database: sa.Engine) -> None:
     """A query per `LEAST_AGE`, not one for each request; every request gets the status of its own job."""
     job_ids = ids(api, database, WAITING)
     awaited, queries = AwaitedJobs(), list[str]()
@@ -48,7 +48,7 @@ def test_many_requests_look_as_seldom_as_one(api: Door, database: sa.Engine) -> 
             found = list(threads.map(wait, job_ids))
     finally:
         sa.event.remove(engine(), "before_cursor_execute", count)
-    most = (time.monotonic() - began) / LEAST_AGE + WAITING  # a job that has just been added is looked up at once
+    most = (time.monotonic() - began) / LEAST_AGE + WAITING  # a job that has just been added is asked for at once
     assert found == [{"accepted"}] * WAITING
     assert 2 <= len(queries) <= most + 1
 
@@ -63,7 +63,7 @@ def test_a_job_that_is_gone_is_not_waited_for(api: Door, database: sa.Engine) ->
         assert awaited.status_of(job_id, time.monotonic() + DEADLINE) is None
 
 
-def test_a_look_that_hangs_holds_no_request_longer_than_it_waits(api: Door, database: sa.Engine) -> None:
+def test_a_query_that_hangs_holds_no_request_longer_than_it_waits(api: Door, database: sa.Engine) -> None:
     """While one request waits for the database, the others come back in time."""
     first, second = ids(api, database, 2)
     awaited = AwaitedJobs()
@@ -71,7 +71,7 @@ def test_a_look_that_hangs_holds_no_request_longer_than_it_waits(api: Door, data
         connection.execute(sa.text("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE"))
         hanging = threading.Thread(target=awaited.status_of, args=(first, time.monotonic() + DEADLINE))
         hanging.start()
-        while not awaited._looking.locked():  # noqa: SLF001 - it has begun to look
+        while not awaited._asking.locked():  # noqa: SLF001 - it has begun to ask
             time.sleep(LEAST_AGE)
         began = time.monotonic()
         assert awaited.status_of(second, began + 0.2) is None

@@ -64,7 +64,8 @@ def claim_and_end(ledger: Ledger) -> int:
     return read
 
 
-def test_r37_a_claim_reads_as_many_rows_whatever_waits(ledger: Ledger, world: World) -> None:
+@pytest.mark.parametrize("statistics", ["none", "of empty tables"])
+def test_r37_a_claim_reads_as_many_rows_whatever_waits(ledger: Ledger, world: World, statistics: str) -> None:
     """Of 200 work items of 50 jobs, then of 6,000 of 250 jobs, with the planner's statistics of before.
 
     A claim considers a few jobs of a few tenants; both are more than it considers.
@@ -74,6 +75,9 @@ def test_r37_a_claim_reads_as_many_rows_whatever_waits(ledger: Ledger, world: Wo
         with ledger.engine.begin() as connection:
             return [factories.tenant(connection, world.north.tenant, TenantKind.ENTERPRISE).id for _ in range(count)]
 
+    if statistics != "none":
+        with ledger.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE")
     fill(ledger, enterprises(turns.TENANTS + 2), turns.JOBS_OF_TENANT + 1, 4)
     for _ in range(4):
         claim_and_end(ledger)

@@ -17,14 +17,14 @@ LEAST_AGE = 0.01  # seconds for which an answer serves all requests that wait
 class AwaitedJobs:
     """Answers with at most one query per `LEAST_AGE`, however many requests wait.
 
-    A request that looks while another one does waits for its answer.
+    A request that asks while a query is running waits for it.
     """
 
     def __init__(self) -> None:
-        self._counting, self._looking = Lock(), Lock()
+        self._counting, self._asking = Lock(), Lock()
         self._awaited = Counter[int]()
         self._found: dict[int, str] = {}
-        self._looked_at = float("-inf")
+        self._asked_at = float("-inf")
 
     @contextmanager
     def awaiting(self, job_id: int) -> Iterator[None]:
@@ -41,17 +41,17 @@ class AwaitedJobs:
 
     def status_of(self, job_id: int, until: float) -> str | None:
         """Return the status of an awaited job; None if it is gone, or unknown at `until` (`time.monotonic`)."""
-        if not self._looking.acquire(timeout=max(until - time.monotonic(), 0)):
+        if not self._asking.acquire(timeout=max(until - time.monotonic(), 0)):
             return None
         try:
             now = time.monotonic()
-            if now - self._looked_at >= LEAST_AGE or job_id not in self._found:
+            if now - self._asked_at >= LEAST_AGE or job_id not in self._found:
                 with self._counting:
                     awaited = sorted(self._awaited)
                 with transaction() as connection:
                     # Only the status: the whole view takes ten times as long, and the workers need the processors.
                     self._found = queries.statuses_of(connection, awaited)
-                self._looked_at = now
+                self._asked_at = now
             return self._found.get(job_id)
         finally:
-            self._looking.release()
+            self._asking.release()

@@ -235,7 +235,7 @@ _OVERDUE = sa.text(f"""
             WHERE job_id = jobs.id AND state = '{ChunkState.PENDING}' AND phase = ANY(:phases)
                 AND next_attempt_at <= now() AND ({CLAIMABLE}) LIMIT {MAX_WAKEUPS}) AS claimable) AS items
     FROM queued_jobs JOIN jobs ON jobs.id = queued_jobs.job_id
-    WHERE queue = :queue AND is_due AND hint_due_at <= now()
+    WHERE queue = :queue AND is_due AND hint_due_at <= now() AND hint_due_at < 'infinity'
     ORDER BY hint_due_at LIMIT {MAX_WAKEUPS} FOR UPDATE OF queued_jobs SKIP LOCKED""").bindparams(  # noqa: S608 - ours
     sa.bindparam("phases", type_=ARRAY(sa.Text))
 )
