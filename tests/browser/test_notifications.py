@@ -44,6 +44,11 @@ def shown(page: Page) -> list[list[str]]:
 def set_progress(site: Service, job: JobPage, status: str, done: int) -> None:
     query = "UPDATE jobs SET status = :status, rows_total = 100, rows_done = :done WHERE public_id = :job RETURNING id"
     assert site.ask(query, status=status, done=done, job=job.id)
+    # The queue takes a job out whose work items do not belong to its status.
+    query = (
+        "UPDATE job_chunks SET next_attempt_at = now() FROM jobs WHERE id = job_id AND public_id = :job RETURNING id"
+    )
+    assert site.ask(query, job=job.id)
 
 
 def test_title_and_notification(site: Service, sign_in: SignedIn, new_page: NewPage, audit: Audit) -> None:
