@@ -159,7 +159,7 @@ def test_connections_stay_within_the_formula(bench: Stand) -> None:
     assert {status for status in statuses if status != 200} == set()
     print(dict(counts.most), counts.total, counts.rounds)  # noqa: T201 - the figures of the guide
     assert counts.most["web"] > 4, "the load never needed more than the pool keeps"
-    assert counts.most["worker"] > 1
+    assert counts.most["worker"] >= 1  # a second one only if a work item takes long enough for its lease to be extended
     assert counts.most["upkeep"] > 1 or counts.most["parent of upkeep"] > 1
     assert counts.most["web"] <= most["web"]
     assert counts.most["worker"] <= most["worker"]

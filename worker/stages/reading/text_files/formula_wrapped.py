@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from worker.arrays.text_columns import first_bytes, replaced
 from worker.spreadsheet.formula_escape import restore
 
-_WRAPPED = r'^=\s*"((?:[^"]|"")*)"\s*$'
+# Blanks are listed: Arrow's `\s` has fewer than Python's.
+_WRAPPED = r'^=[\t\n\f\r ]*"((?:[^"]|"")*)"[\t\n\f\r ]*$'
 _EQUALS = ord("=")
 
 
