@@ -368,7 +368,7 @@ def _disturb(run: Run) -> None:
     found: Findings = check(stand, [one for one in run.sent if one.judged])
     for work, queues in (
         ("killed host", QUEUES_OF_WORKER),
-        ("killed host upkeep, of which there is one", QUEUES_OF_UPKEEP),
+        ("killed host upkeep (there is no other)", QUEUES_OF_UPKEEP),
     ):
         phases = [phase for queue in queues for phase in PHASES.get(queue, ())]
         took = (stand.history.slowest_return(since, LEASE, until, phases) for since, until in run.kills)

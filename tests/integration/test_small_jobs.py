@@ -64,7 +64,7 @@ def test_a_file_without_a_sound_row_is_reported_in_the_same_run(api: Door) -> No
 
 
 def test_a_larger_job_takes_turns(api: Door, ledger: Ledger, configure: Callable[..., None]) -> None:
-    """Of several chunks, each is claimed by whoever is free; and the report too."""
+    """Any free worker claims the next chunk, and then the report."""
     configure(rows_per_chunk=2)
     job_id = api.send(sheet(4)).json["id"]
     assert pipeline.run(*CHECKING, goes_on=True)

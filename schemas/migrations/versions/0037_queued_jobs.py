@@ -16,7 +16,7 @@ depends_on = None
 web_since = "0019"
 workers_since = "0034"
 
-# Nearly all rows of these tables are changed often.
+# A table of which every row is changed again and again.
 VACUUM = "autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500"
 FUNCTIONS = (
     """
@@ -31,23 +31,13 @@ FUNCTIONS = (
             WHEN 'export' THEN 'exports'
             ELSE 'checking' END
     $$""",
-    # That of the job's last claim. A new job comes before the one that its tenant has had a claim of last, and after
-    # the others that wait: it is claimed soon, and delays none of them for ever.
-    """
-    CREATE FUNCTION first_turn(job bigint, tenant integer, queue text) RETURNS bigint LANGUAGE sql STABLE AS $$
-        SELECT coalesce(
-            (SELECT max(queued_jobs.turn) FROM queued_jobs WHERE job_id = job),
-            (SELECT greatest(queued_tenants.turn - 1, 0) FROM queued_tenants
-                WHERE tenant_id = tenant AND queued_tenants.queue = first_turn.queue),
-            0)
-    $$""",
     # In the order of their keys: transactions that enqueue the same jobs wait for each other, and in no circle.
     """
     CREATE FUNCTION enqueue_pending_items() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         INSERT INTO queued_jobs AS queued (job_id, queue, tenant_id, turn, due_at, hint_due_at)
         SELECT jobs.id, queue_of_phase(changed.phase), jobs.tenant_id,
-            first_turn(jobs.id, jobs.tenant_id, queue_of_phase(changed.phase)),
+            coalesce((SELECT max(turn) FROM queued_jobs WHERE job_id = jobs.id), 0),
             min(changed.next_attempt_at), min(changed.hint_due_at)
         FROM changed JOIN jobs ON jobs.id = changed.job_id
         WHERE changed.state = 'pending'
@@ -57,30 +47,26 @@ FUNCTIONS = (
             hint_due_at = least(queued.hint_due_at, excluded.hint_due_at);
         RETURN NULL;
     END $$""",
-    # Chunks of a job under review wait for its confirmation. Its messages and workbooks are made then, and after it has
-    # ended, but not in between.
+    # Chunks of a job under review wait for its confirmation; after a job has ended, only its messages and workbooks are
+    # still made.
     """
     CREATE FUNCTION requeue_job() RETURNS trigger LANGUAGE plpgsql AS $$
-    DECLARE
-        queues text[] := CASE
-            WHEN NEW.finished_at IS NOT NULL THEN ARRAY['callbacks', 'mails', 'workbooks']
-            WHEN NEW.status = 'review' THEN ARRAY['mails', 'previews', 'workbooks']
-            ELSE ARRAY['checking', 'chunks', 'reports', 'callbacks', 'exports', 'mails', 'previews', 'workbooks'] END;
     BEGIN
         IF NEW.finished_at IS NOT NULL THEN
-            DELETE FROM queued_jobs WHERE job_id = NEW.id;
+            DELETE FROM queued_jobs WHERE job_id = NEW.id AND queue NOT IN ('callbacks', 'workbooks', 'mails');
         ELSIF NEW.status = 'review' THEN
             UPDATE queued_jobs SET is_due = false, due_at = 'infinity'
             WHERE job_id = NEW.id AND queue IN ('checking', 'chunks', 'reports');
+        ELSE
+            INSERT INTO queued_jobs AS queued (job_id, queue, tenant_id, turn, due_at, hint_due_at)
+            SELECT NEW.id, queue_of_phase(phase), NEW.tenant_id,
+                coalesce((SELECT max(turn) FROM queued_jobs WHERE job_id = NEW.id), 0),
+                min(next_attempt_at), min(hint_due_at)
+            FROM job_chunks WHERE job_id = NEW.id AND state = 'pending' GROUP BY 2 ORDER BY 2
+            ON CONFLICT (job_id, queue) DO UPDATE SET
+                due_at = CASE WHEN queued.is_due THEN queued.due_at ELSE least(queued.due_at, excluded.due_at) END,
+                hint_due_at = least(queued.hint_due_at, excluded.hint_due_at);
         END IF;
-        INSERT INTO queued_jobs AS queued (job_id, queue, tenant_id, turn, due_at, hint_due_at)
-        SELECT NEW.id, queue_of_phase(phase), NEW.tenant_id,
-            first_turn(NEW.id, NEW.tenant_id, queue_of_phase(phase)), min(next_attempt_at), min(hint_due_at)
-        FROM job_chunks WHERE job_id = NEW.id AND state = 'pending' AND queue_of_phase(phase) = ANY (queues)
-        GROUP BY 2 ORDER BY 2
-        ON CONFLICT (job_id, queue) DO UPDATE SET
-            due_at = CASE WHEN queued.is_due THEN queued.due_at ELSE least(queued.due_at, excluded.due_at) END,
-            hint_due_at = least(queued.hint_due_at, excluded.hint_due_at);
         RETURN NULL;
     END $$""",
 )
@@ -100,7 +86,6 @@ TRIGGERS = (
 INDEXES = {
     "ix_job_chunks_leased": (["phase", "lease_until"], "state = 'leased'"),
     "ix_job_chunks_pending": (["job_id", "number", "phase"], "state = 'pending'"),
-    "ix_job_chunks_workbooks": (["job_id"], "phase = 'workbook' AND state IN ('pending', 'leased')"),
 }
 JOB_INDEXES = {
     "ix_jobs_open_tenant": (["tenant_id", "id"], "finished_at IS NULL"),
@@ -172,7 +157,7 @@ def downgrade() -> None:
         op.drop_index(name, table_name="job_chunks")
     for name, table in (("requeue", "jobs"), ("enqueue_changed", "job_chunks"), ("enqueue_added", "job_chunks")):
         op.execute(f"DROP TRIGGER {name} ON {table}")
-    for function in ("requeue_job()", "enqueue_pending_items()", "first_turn(bigint, integer, text)"):
+    for function in ("requeue_job()", "enqueue_pending_items()"):
         op.execute(f"DROP FUNCTION {function}")
     op.drop_table("queued_tenants")
     op.drop_table("queued_jobs")

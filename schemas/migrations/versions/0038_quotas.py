@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("claim", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("tenant_id", sa.Integer(), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        _tenant("upload_slots"),
         sa.PrimaryKeyConstraint("claim", name=op.f("pk_upload_slots")),
     )
     op.create_index("ix_upload_slots_tenant_id", "upload_slots", ["tenant_id", "until"])
