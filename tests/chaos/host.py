@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 
 from tests.chaos.proxy import Mode, Proxy
+from worker.config.settings import PREFIX
 from worker.runtime.processes.ports import LOOPBACK, free_port
 
 FIRST_UID = 61_000  # not used by Debian
@@ -89,7 +90,10 @@ class Host:
         `clock_off`: seconds by which its clock is ahead.
         """
         links = {server: f"{self.address}:{proxy.port}" for server, proxy in self.links.items()}
-        values = {name: value.format_map(links) if "{" in value else value for name, value in environment.items()}
+        # Only settings name servers: make, for one, has braces in variables of its own.
+        values = {
+            name: value.format_map(links) if name.startswith(PREFIX) else value for name, value in environment.items()
+        }
         values |= {"TMPDIR": str(self.folder / "tmp"), "NUMBERYARD_DATA_DIR": str(self.folder / "data")}
         values["HOME"] = str(self.folder)
         if clock_off:
