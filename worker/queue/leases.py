@@ -170,13 +170,15 @@ def _claim_statement(phases: tuple[Phase, ...]) -> ReturningUpdate[Any]:
             jobs.c.traceparent,
         )
         .join(picked, picked.c.job_id == jobs.c.id)
+        .where(jobs.c.id == _JOB)  # found by its key, whatever the planner expects of `picked`
         .where(sa.or_(*(sa.and_(picked.c.phase == phase, jobs.c.status.in_(WORKED_IN[phase])) for phase in phases)))
         .with_for_update(of=jobs, read=True, key_share=True)
         .cte("job")
     )
     return (
         job_chunks.update()
-        .where(job_state.is_same_work_item(job_chunks.c, picked.c), job.c.id == picked.c.job_id)
+        .where(job_chunks.c.job_id == _JOB, job_state.is_same_work_item(job_chunks.c, picked.c))
+        .where(job.c.id == picked.c.job_id)
         .values(
             state=ChunkState.LEASED,
             lease_token=job.c.token,

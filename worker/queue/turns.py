@@ -24,6 +24,7 @@ from worker.queue.broker import MAX_WAKEUPS, PHASES, QUEUES
 
 MOST_PROMOTED = 500  # jobs that a claim puts into the order of turns
 TENANTS, JOBS_OF_TENANT = 8, 4  # that a claim considers
+MOST_LEASES = 1000  # running work items of a phase that a claim counts: more than a service has workers
 ROUNDS = 10  # that look for overdue jobs among those whose work items have been claimed or withdrawn
 _IMPORT_QUEUES = [queue for queue, phases in PHASES.items() if CLAIMED_APART.isdisjoint(phases)]
 
@@ -59,18 +60,19 @@ def sharing_turns(queue: str) -> list[str]:
 
 _PROMOTE = sa.text("""
     WITH due AS (
-        SELECT job_id, queue, tenant_id FROM queued_jobs
+        SELECT job_id, tenant_id FROM queued_jobs
         WHERE queue = :queue AND NOT is_due AND due_at <= now()
         ORDER BY due_at LIMIT :most FOR UPDATE SKIP LOCKED
     ), waiting AS (
         INSERT INTO queued_tenants (tenant_id, queue, turn, is_waiting)
-        SELECT due.tenant_id, :queue, coalesce(max(other.turn), 0), true
-        FROM due LEFT JOIN queued_tenants AS other ON other.tenant_id = due.tenant_id AND other.queue = ANY(:alike)
-        GROUP BY 1 ORDER BY 1
+        SELECT tenant_id, :queue, coalesce((
+            SELECT max(turn) FROM queued_tenants AS other
+            WHERE other.tenant_id = tenants.tenant_id AND other.queue = ANY(:alike)), 0), true
+        FROM (SELECT DISTINCT tenant_id FROM due) AS tenants ORDER BY 1
         ON CONFLICT (tenant_id, queue) DO UPDATE SET is_waiting = true
     )
-    UPDATE queued_jobs SET is_due = true FROM due
-    WHERE queued_jobs.job_id = due.job_id AND queued_jobs.queue = due.queue""").bindparams(
+    UPDATE queued_jobs SET is_due = true
+    WHERE queue = :queue AND job_id = ANY (ARRAY(SELECT job_id FROM due))""").bindparams(
     sa.bindparam("alike", type_=ARRAY(sa.Text))
 )
 
@@ -84,11 +86,16 @@ def promote(connection: sa.Connection, queues: Iterable[str], most: int = MOST_P
         connection.execute(_PROMOTE, {"queue": queue, "most": most, "alike": sharing_turns(queue)})
 
 
-# Tenants without running work items by index, and the few that have some.
+# Tenants without running work items by index, and the few that have some. Statistics of a queue are always old, so
+# nothing here is a join that the planner could turn into a scan: each step looks rows up, in the order of an index.
 _CANDIDATES = sa.text("""
     WITH running AS MATERIALIZED (
-        SELECT jobs.tenant_id, count(*) AS items FROM job_chunks JOIN jobs ON jobs.id = job_chunks.job_id
-        WHERE job_chunks.state = 'leased' AND job_chunks.phase = ANY(:alike) GROUP BY 1
+        SELECT tenant_id, count(*) AS items
+        FROM unnest(:alike) AS alike (phase) CROSS JOIN LATERAL (
+            SELECT job_id FROM job_chunks WHERE state = 'leased' AND phase = alike.phase
+            ORDER BY lease_until LIMIT :leases) AS leased
+        CROSS JOIN LATERAL (SELECT tenant_id FROM jobs WHERE id = leased.job_id LIMIT 1) AS job
+        GROUP BY 1
     ), first AS MATERIALIZED (
         SELECT queue, tenant_id, items, turn FROM (
             SELECT queue.name AS queue, idle.tenant_id, 0 AS items, idle.turn
@@ -98,9 +105,10 @@ _CANDIDATES = sa.text("""
                     AND tenant_id <> ALL (ARRAY(SELECT running.tenant_id FROM running))
                 ORDER BY turn, tenant_id LIMIT :tenants) AS idle
             UNION ALL
-            SELECT queued_tenants.queue, queued_tenants.tenant_id, running.items, queued_tenants.turn
-            FROM running JOIN queued_tenants ON queued_tenants.tenant_id = running.tenant_id
-            WHERE queued_tenants.queue = ANY(:queues) AND queued_tenants.is_waiting
+            SELECT queue.name, running.tenant_id, running.items, busy.turn
+            FROM running CROSS JOIN unnest(:queues) AS queue (name) CROSS JOIN LATERAL (
+                SELECT turn FROM queued_tenants
+                WHERE tenant_id = running.tenant_id AND queue = queue.name AND is_waiting LIMIT 1) AS busy
         ) AS every ORDER BY items, turn, tenant_id LIMIT :tenants
     )
     SELECT first.queue, first.tenant_id, next.job_id
@@ -113,6 +121,7 @@ _CANDIDATES = sa.text("""
     sa.bindparam("alike", type_=ARRAY(sa.Text)),
     tenants=TENANTS,
     jobs=JOBS_OF_TENANT,
+    leases=MOST_LEASES,
 )
 
 
@@ -175,7 +184,10 @@ _SETTLE = sa.text(f"""
     )
     UPDATE queued_tenants SET turn = greatest(turn, :token),
         is_waiting = is_waiting AND (queue <> :queue OR NOT :has_job OR rest.due_at <= now() OR EXISTS (
-            SELECT 1 FROM queued_jobs WHERE queue = :queue AND tenant_id = :tenant_id AND is_due AND job_id <> :job_id))
+            SELECT 1 FROM (
+                SELECT job_id FROM queued_jobs WHERE queue = :queue AND tenant_id = :tenant_id AND is_due
+                ORDER BY turn, job_id LIMIT 2) AS next
+            WHERE job_id <> :job_id))
     FROM rest
     WHERE tenant_id = :tenant_id AND queue = ANY(:queues)""").bindparams(  # noqa: S608 - ours
     sa.bindparam("phases", type_=ARRAY(sa.Text)),
@@ -200,11 +212,14 @@ def settle(connection: sa.Connection, candidate: Candidate, hint_seconds: float,
 _HAS_DUE = sa.text("""
     SELECT EXISTS (
         SELECT 1 FROM unnest(:queues) AS of (queue) CROSS JOIN LATERAL (
-            SELECT 1 FROM queued_jobs WHERE queue = of.queue AND NOT is_due AND due_at <= now() LIMIT 1) AS due)
+            SELECT 1 FROM queued_jobs WHERE queue = of.queue AND NOT is_due AND due_at <= now()
+            ORDER BY due_at LIMIT 1) AS due)
 """).bindparams(sa.bindparam("queues", type_=ARRAY(sa.Text)))
 _SETTLE_TENANT = sa.text("""
     UPDATE queued_tenants SET is_waiting = EXISTS (
-        SELECT 1 FROM queued_jobs WHERE queue = :queue AND tenant_id = :tenant_id AND is_due)
+        SELECT 1 FROM (
+            SELECT 1 FROM queued_jobs WHERE queue = :queue AND tenant_id = :tenant_id AND is_due
+            ORDER BY turn, job_id LIMIT 1) AS next)
     WHERE tenant_id = :tenant_id AND queue = :queue AND queue = ANY(:queues)""").bindparams(
     sa.bindparam("queues", type_=ARRAY(sa.Text))
 )
