@@ -2,5 +2,6 @@
 
 uvicorn parses HTTP and an event loop holds the connections, so slow and silent clients occupy no thread. `protocol`
 limits connections and request heads, `incoming` reads request bodies, `gateway` hands complete requests to threads,
-`wsgi_call` runs the application in them. No routes are here. Why not another server: docs/decisions/0004-web-server.md.
+which `callers` gives to each caller in turn, `wsgi_call` runs the application in them. No routes are here. Why not
+another server: docs/decisions/0004-web-server.md.
 """

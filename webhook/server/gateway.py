@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -21,6 +20,7 @@ from webhook.http import refusals, request_logs
 from webhook.http.concurrency_limits import UPLOADS
 from webhook.http.request_metrics import METHODS, OTHER
 from webhook.server import framing, problems
+from webhook.server.callers import Caller, Pool, caller_of
 from webhook.server.clients import Clients
 from webhook.server.connections import Connection, Connections, Peer
 from webhook.server.incoming import DisconnectedError, Incoming, Input, Rate, TooSlowError, TruncatedError
@@ -35,38 +35,15 @@ SMALL = 64 * 1024  # bytes; up to this size, a body is read before a thread gets
 PIECE = 64 * 1024  # bytes sent at a time
 STALL_SECONDS = 60.0  # within which a client must receive `PIECE` bytes
 QUEUED_PER_THREAD = 4  # requests that may wait for a thread
+PER_CALLER = 4  # requests of one caller that run at a time, besides those that wait: more only share the interpreter
 HEALTH_THREADS, HEALTH_REQUESTS = 2, 64
 LIVE = "/livez"
 LINGER_BYTES, LINGER_SECONDS, IDLE_SECONDS = 64 * 1024 * 1024, 20.0, 5.0  # limits on reading the rest of a refused body
 CLOSE = (b"connection", b"close")
-T = TypeVar("T")
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 log = structlog.get_logger(__name__)
-
-
-class Pool:
-    """Threads, with a limit on the requests that run in them or wait for one."""
-
-    def __init__(self, name: str, threads: int, most: int) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._left = most
-
-    def enter(self) -> bool:
-        """Count a request and return True; False if there are too many."""
-        if self._left <= 0:
-            return False
-        self._left -= 1
-        return True
-
-    def leave(self) -> None:
-        """Stop counting a request."""
-        self._left += 1
-
-    async def run(self, step: Callable[[], T]) -> T:
-        """Run a step in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, step)
 
 
 @dataclass
@@ -77,6 +54,7 @@ class Exchange:
     incoming: Incoming
     receive: Receive
     send: Send
+    caller: Caller
     refusal: RequestCode | None = None
     is_answered_early: bool = False  # before the whole body was read
     call: Call | None = None
@@ -100,7 +78,7 @@ class Gateway:
         self._app = app
         self._rate = Rate(settings.min_body_bytes_per_second, settings.body_grace_seconds)
         threads, most_per_client = settings.web_threads, settings.max_connections_per_address
-        self._requests = Pool("request", threads, threads * (1 + QUEUED_PER_THREAD))
+        self._requests = Pool("request", threads, threads * (1 + QUEUED_PER_THREAD), PER_CALLER)
         self._uploads = Pool("upload", settings.share_uploads, settings.share_uploads)
         self._health = Pool("health", HEALTH_THREADS, HEALTH_REQUESTS)
         self._clients = Clients(most_per_client, settings.networks_of_proxies)
@@ -114,7 +92,8 @@ class Gateway:
         if connection is not None:
             connection.request_began()
         body = receive if connection is None else _until_input_ends(receive, connection)
-        exchange = Exchange(scope, _incoming(scope, body, self._rate), receive, send)
+        caller = caller_of(_credentials(scope), peer[0] if peer else "")
+        exchange = Exchange(scope, _incoming(scope, body, self._rate), receive, send, caller)
         try:
             await self._serve(exchange, peer[0] if peer else "")
         except DisconnectedError:
@@ -160,23 +139,23 @@ class Gateway:
             pass  # the application finds that out by reading, and answers
         if is_small or exchange.refusal is not None:
             await self._run(exchange, self._health if exchange.scope["path"] == LIVE else self._requests)
-        elif UPLOADS.try_acquire():
+        elif UPLOADS.try_acquire(exchange.caller):
             try:
                 await self._run(exchange, self._uploads)
             finally:
-                UPLOADS.release()
+                UPLOADS.release(exchange.caller)
         else:
             exchange.refusal = RequestCode.UNAVAILABLE
             await self._run(exchange, self._requests)
 
     async def _run(self, exchange: Exchange, pool: Pool) -> None:
-        if not pool.enter():
+        if not pool.enter(exchange.caller):
             await _refuse(exchange, HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are under way.")
             return
         try:
             await self._respond(exchange, pool)
         finally:
-            pool.leave()
+            pool.leave(exchange.caller)
 
     async def _respond(self, exchange: Exchange, pool: Pool) -> None:
         environ = environ_of(exchange.scope, _body_of(exchange))
@@ -184,14 +163,14 @@ class Gateway:
             environ[refusals.KEY] = exchange.refusal
         call = exchange.call = Call(self._app, environ)
         try:
-            block = await pool.run(partial(_begun, call))
+            block = await pool.run(partial(_begun, call), exchange.caller)
             if block is None:
                 await problems.send(exchange.send, HTTPStatus.INTERNAL_SERVER_ERROR, "", CLOSE)
             else:
                 await self._send_response(exchange, pool, call, block)
         finally:
             if not call.is_done:
-                await pool.run(call.close)
+                await pool.run(call.close, exchange.caller)
 
     async def _send_response(self, exchange: Exchange, pool: Pool, call: Call, block: bytes) -> None:
         """Send the whole response. If a part of the request body is unread, the connection is closed afterwards."""
@@ -206,7 +185,7 @@ class Gateway:
                 await _send_block(exchange.send, block, more=not (call.is_done and is_read))
                 if call.is_done or (gone is not None and gone.done()):
                     break
-                block = await pool.run(call.more)
+                block = await pool.run(call.more, exchange.caller)
         finally:
             if gone is not None:
                 gone.cancel()
@@ -281,6 +260,12 @@ def _until_input_ends(receive: Receive, connection: Connection) -> Receive:
         return message
 
     return receive_part
+
+
+def _credentials(scope: Scope) -> bytes:
+    """Return what the application will know the caller by: the token, or else the cookies, which have the session."""
+    fields = dict(scope["headers"])
+    return bytes(fields.get(b"authorization") or fields.get(b"cookie") or b"")
 
 
 def _incoming(scope: Scope, receive: Receive, rate: Rate) -> Incoming:

@@ -12,6 +12,8 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
+from worker.config.waits import on_wait
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
@@ -35,11 +37,11 @@ class Call:
 
     def begin(self) -> bytes:
         """Call the application and return the beginning of the response body."""
-        return self._context.run(self._begin)
+        return self._run(self._begin)
 
     def more(self) -> bytes:
         """Return more of the response body."""
-        return self._context.run(self._more)
+        return self._run(self._more)
 
     def close(self) -> None:
         """End the response, complete or not."""
@@ -48,6 +50,10 @@ class Call:
     def within(self, step: Callable[[], object]) -> None:
         """Run a step that logs or reports in the request's context, between the other steps."""
         self._context.run(step)
+
+    def _run(self, step: Callable[[], bytes]) -> bytes:
+        self._context.run(on_wait.set, on_wait.get())
+        return self._context.run(step)
 
     def _begin(self) -> bytes:
         self._body = self._app(self._environ, self._start_response)

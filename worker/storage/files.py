@@ -23,6 +23,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore
 
+from worker.config import waits
 from worker.config.settings import Settings, get_settings
 from worker.storage import object_store, scratch
 from worker.storage.object_store import PART_SIZE, PARTS_AT_ONCE, Calls, StoreBusyError
@@ -55,6 +56,7 @@ def _call(key: str, wait: float = FIRST_WAIT) -> Iterator[None]:
         if _calls is None or isinstance(store(), LocalStore):
             yield
             return
+        waits.begins()
         with _calls.slot(wait):
             yield
     except FileNotFoundError as error:
