@@ -216,8 +216,32 @@ saved_searches = sa.Table(
 )
 sa.Index("uq_saved_searches_name", saved_searches.c.admin_id, sa.func.lower(saved_searches.c.name), unique=True)
 
-# Failed logins, by the SHA-256 of the folded e-mail address. Unknown addresses are counted too, so that responses do
-# not reveal whether an account exists (R3).
+# Attempts at signing in, by the SHA-256 of the folded e-mail address, of the network, and of both; an empty hash stands
+# for all of them. Unknown addresses are counted too, so that responses do not reveal whether an account exists (R3).
+sign_in_attempts = sa.Table(
+    "sign_in_attempts",
+    metadata,
+    sa.Column("email_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("source_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("count", sa.Integer, nullable=False),
+    _now("last_at"),
+    _time("allowed_at"),
+    sa.Index("ix_sign_in_attempts_last_at", "last_at"),
+)
+
+# Browsers in which a person has signed in before, by the SHA-256 of the secret in a cookie.
+device_cookies = sa.Table(
+    "device_cookies",
+    metadata,
+    sa.Column("hash", sa.LargeBinary, primary_key=True),
+    sa.Column("admin_id", sa.Integer, sa.ForeignKey("admins.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    _now("signed_in_at"),
+    sa.Index("ix_device_cookies_admin_id", "admin_id"),
+    sa.Index("ix_device_cookies_signed_in_at", "signed_in_at"),
+)
+
+# The attempts that web processes of before 0040 count, during an upgrade.
 sign_in_failures = sa.Table(
     "sign_in_failures",
     metadata,

@@ -38,7 +38,13 @@ BOUNDS: Mapping[str, Bound] = {
     ),
     "pasted_lists": Bound("10 for each session", "with the session", ("session_hours",), "forget_sessions"),
     "saved_searches": Bound("50 for each person", remover="worker.accounts.saved_searches:remove"),
-    "sign_in_failures": Bound("addresses with a failed sign-in", "a day after the last", remover="forget_sign_ins"),
+    "sign_in_attempts": Bound(
+        "e-mail addresses, networks, and pairs of both, with a failed sign-in",
+        "a day after the last",
+        remover="forget_sign_ins",
+    ),
+    "device_cookies": Bound("20 for each person", "until 180 days after the last sign-in", remover="forget_sign_ins"),
+    "sign_in_failures": Bound("those that 0.1.0 has counted", "a day after the last", remover="forget_sign_ins"),
     "tokens": Bound(
         "tokens that work, and those of the time before",
         "from their revocation or expiry; those that created others, until these are removed",

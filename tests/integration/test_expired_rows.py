@@ -416,7 +416,7 @@ KEPT: dict[str, tuple[str, str]] = {
     "daily_holdings": ("daily_holdings", f"day >= {_DAY} - 100"),
     "tokens": ("tokens", f"expires_at IS NULL OR expires_at {_DAYS.format(100)}"),
     "idempotency_keys": ("idempotency_keys", "until > now()"),
-    "sign_in_failures": ("sign_in_failures", f"last_at {_DAYS.format(1)}"),
+    "sign_in_attempts": ("sign_in_attempts", f"last_at {_DAYS.format(1)}"),
     "sessions": (
         "sessions",
         f"expires_at {_DAYS.format(1)} AND last_seen_at > now() - interval '500 minutes' - interval '1 day'",
@@ -426,7 +426,7 @@ KEPT: dict[str, tuple[str, str]] = {
 }
 _OF_STEP = {
     "forget_keys": "idempotency_keys",
-    "forget_sign_ins": "sign_in_failures",
+    "forget_sign_ins": "sign_in_attempts",
     "forget_tokens": "tokens",
     "forget_callbacks": "callbacks",
     "forget_mails": "mails",

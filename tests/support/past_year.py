@@ -61,7 +61,8 @@ _ROWS = """
     INSERT INTO tokens (tenant_id, name, hash, created_at, expires_at)
         SELECT :tenant_id, 'token', sha256(n::text::bytea), at - interval '1 day', at FROM past;
     INSERT INTO idempotency_keys (tenant_id, key, claim, until) SELECT :tenant_id, n::text, n, at FROM past;
-    INSERT INTO sign_in_failures (email_hash, count, last_at) SELECT sha256(n::text::bytea), 1, at FROM past;
+    INSERT INTO sign_in_attempts (email_hash, source_hash, count, last_at)
+        SELECT sha256(n::text::bytea), '', 1, at FROM past;
     WITH admin AS (
         INSERT INTO admins (tenant_id, email, password_hash) VALUES (:tenant_id, 'past@example.com', 'x') RETURNING id),
     begun AS (

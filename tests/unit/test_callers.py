@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 
+from webhook.http import refusals
 from webhook.http.concurrency_limits import Holders
+from webhook.server import gateway
 from webhook.server.callers import Caller, Pool, caller_of
 from worker.config import waits
+from worker.config.settings import Settings
 
 BUSY, OTHER, THIRD = 1, 2, 3
 
@@ -137,3 +142,48 @@ def test_a_caller_is_known_by_credentials_or_else_by_address() -> None:
     assert caller_of(b"Bearer a", "192.0.2.1") == caller_of(b"Bearer a", "192.0.2.2")
     assert caller_of(b"Bearer a", "192.0.2.1") != caller_of(b"Bearer b", "192.0.2.1")
     assert caller_of(b"", "192.0.2.1") != caller_of(b"", "192.0.2.2")
+
+
+def test_a_late_response_occupies_neither_a_thread_nor_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strangers who are refused at sign-in come back later (R37); others are answered meanwhile."""
+    monkeypatch.setattr(gateway, "QUEUED_PER_THREAD", 0)
+
+    def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/late":
+            environ[refusals.LATE] = 0.5
+        start("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+    async def run() -> None:
+        served = gateway.Gateway(application, Settings(web_threads=8))
+        began = time.monotonic()
+        sent: dict[str, list[float]] = {"/late": [], "/": []}
+
+        async def request(path: str) -> None:
+            async def send(message: dict[str, Any]) -> None:
+                if message["type"] == "http.response.start":
+                    assert message["status"] == 200
+                    sent[path].append(time.monotonic() - began)
+
+            async def receive() -> dict[str, Any]:
+                return {"type": "http.request", "body": b"", "more_body": False}
+
+            scope = {
+                "type": "http", "method": "GET", "http_version": "1.1", "scheme": "http", "path": path,
+                "raw_path": path.encode(), "query_string": b"", "headers": [(b"host", b"h")], "server": ("h", 80),
+                "client": None,
+            }  # fmt: skip
+            await served(scope, receive, send)
+
+        late = []
+        for _ in range(20):  # more than the process takes at a time
+            late.append(asyncio.ensure_future(request("/late")))
+            await asyncio.sleep(0.005)
+        for _ in range(10):
+            await request("/")
+        assert not sent["/late"]
+        assert len(sent["/"]) == 10
+        await asyncio.gather(*late)
+        assert min(sent["/late"]) >= 0.5
+
+    asyncio.run(run())

@@ -90,7 +90,17 @@ def test_two_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_who_has_no_turn_in_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+
+    class Slow:
+        def hash(self, _password: str) -> str:
+            assert go_on.wait(10)
+            return "x"
+
     monkeypatch.setattr(passwords, "PATIENCE", 0.01)
-    monkeypatch.setattr(passwords, "_turns", threading.BoundedSemaphore(1))
-    with passwords._turn(), pytest.raises(passwords.BusyError):  # noqa: SLF001
-        passwords.hashed("x")
+    monkeypatch.setattr(passwords, "_hasher", Slow())
+    try:
+        with pytest.raises(passwords.BusyError):
+            passwords.hashed("x")
+    finally:
+        go_on.set()

@@ -83,9 +83,9 @@ class Share:
         with self._lock:
             self._holders.leave(caller)
 
-    def acquire(self) -> None:
+    def acquire(self, caller: Hashable = None) -> None:
         """Take a slot. Raises `Refused` with 503 if none is free."""
-        if not self.try_acquire():
+        if not self.try_acquire(caller):
             raise self.refusal()
 
     def refusal(self) -> Refused:
@@ -94,13 +94,13 @@ class Share:
         return Refused(body, {"Retry-After": str(RETRY_SECONDS)})
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, caller: Hashable = None) -> Iterator[None]:
         """Hold a slot for the block. Raises `Refused` with 503 if none is free."""
-        self.acquire()
+        self.acquire(caller)
         try:
             yield
         finally:
-            self.release()
+            self.release(caller)
 
     def __call__(self, view: Callable[P, R]) -> Callable[P, R]:
         """Hold a slot while the view runs."""

@@ -57,6 +57,7 @@ class Exchange:
     caller: Caller
     refusal: RequestCode | None = None
     is_answered_early: bool = False  # before the whole body was read
+    has_left: bool = False  # the pool, before its response was sent
     call: Call | None = None
 
     def header(self, name: bytes) -> bytes:
@@ -155,7 +156,8 @@ class Gateway:
         try:
             await self._respond(exchange, pool)
         finally:
-            pool.leave(exchange.caller)
+            if not exchange.has_left:
+                pool.leave(exchange.caller)
 
     async def _respond(self, exchange: Exchange, pool: Pool) -> None:
         environ = environ_of(exchange.scope, _body_of(exchange))
@@ -175,6 +177,10 @@ class Gateway:
     async def _send_response(self, exchange: Exchange, pool: Pool, call: Call, block: bytes) -> None:
         """Send the whole response. If a part of the request body is unread, the connection is closed afterwards."""
         is_read = exchange.incoming.is_complete
+        if call.seconds_late and call.is_done:
+            pool.leave(exchange.caller)
+            exchange.has_left = True
+            await asyncio.sleep(call.seconds_late)
         await exchange.send(_start(call, () if is_read else (CLOSE,)))
         if call.is_done and is_read:
             await _send_block(exchange.send, block, more=False)

@@ -12,6 +12,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
+from webhook.http.refusals import LATE
 from worker.config.waits import on_wait
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ class Call:
         self.status = 0
         self.headers: list[tuple[str, str]] = []
         self.is_done = False
+
+    @property
+    def seconds_late(self) -> float:
+        """Return the seconds after which the response is to be sent (`webhook.http.refusals`)."""
+        return float(self._environ.get(LATE, 0.0))
 
     def begin(self) -> bytes:
         """Call the application and return the beginning of the response body."""

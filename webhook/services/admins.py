@@ -86,7 +86,7 @@ def new_password(admin_id: str) -> IssuedPassword:
             )
         tenant = tenant_scope.tenant_by_id(connection, person.tenant_id)
         admins.set_password(connection, person.id, hashed, is_one_time=True)
-        login_throttle.succeeded(connection, person.email)
+        login_throttle.forgive(connection, person.email)
     return _issued(person.email, password, tenant)
 
 

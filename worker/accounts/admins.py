@@ -16,7 +16,7 @@ from schemas.database.tables import admins, tenants
 from schemas.mails import MailEvent
 from schemas.permissions import Actor
 from schemas.roles import Role
-from worker.accounts import sessions, tokens
+from worker.accounts import device_cookies, sessions, tokens
 from worker.accounts.tenants import GoneError
 from worker.config.settings import get_settings
 from worker.database import tenant_scope
@@ -81,10 +81,11 @@ def add(  # noqa: PLR0913 - the columns
 
 
 def set_password(connection: sa.Connection, admin_id: int, password_hash: str, *, is_one_time: bool = False) -> None:
-    """Change the password and delete all sessions of the admin."""
+    """Change the password, delete all sessions of the admin and forget the known browsers."""
     changed = _password(password_hash, is_one_time=is_one_time)
     connection.execute(admins.update().where(admins.c.id == admin_id).values(changed))
     sessions.end_all(connection, admin_id)
+    device_cookies.forget(connection, admin_id)
 
 
 def set_role(connection: sa.Connection, admin_id: int, role: Role) -> None:

@@ -57,7 +57,7 @@ def create_admin(connection: sa.Connection, email: str, password: str) -> bool:
         return False
     admins.set_password(connection, existing_admin.id, hashed, is_one_time=True)
     admins.set_role(connection, existing_admin.id, Role.ADMIN)
-    login_throttle.succeeded(connection, email)  # unlock the account
+    login_throttle.forgive(connection, email)  # unlock the account
     return True
 
 

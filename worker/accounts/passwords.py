@@ -1,46 +1,52 @@
 """Passwords: hash and verify with argon2id (RFC 9106), and generate. No database access.
 
-A hash takes 64 MiB of memory and 0.1 s of CPU time, so each process computes two at a time and other requests wait.
+A hash takes 64 MiB of memory and 0.1 s of CPU time, so each process computes two at a time and other requests wait. Its
+threads have a lower priority: strangers who sign in take only the processor time that is left over (R37).
 """
 
 from __future__ import annotations
 
+import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
-from threading import BoundedSemaphore
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from worker.config import waits
+
 AT_A_TIME = 2
-PATIENCE = 10.0  # seconds that a request waits for its turn
+PATIENCE = 10.0  # seconds that a request waits for its result
+NICENESS = 10  # of the threads: workers have 5, web processes 0
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # no characters that can be confused
 _GROUPS, _IN_A_GROUP = 4, 5  # 99 bits
 
 _hasher = PasswordHasher()
-_turns = BoundedSemaphore(AT_A_TIME)
+T = TypeVar("T")
 
 
 class BusyError(Exception):
-    """Too many passwords are being hashed: there was no turn within `PATIENCE` seconds."""
+    """Too many passwords are being hashed: there was no result within `PATIENCE` seconds."""
 
 
 def hashed(password: str) -> str:
     """Return the hash of a password. `BusyError` if too many wait."""
-    with _turn():
-        return _hasher.hash(password)
+    return _computed(lambda: _hasher.hash(password))
 
 
 def matches(password: str, kept: str | None) -> bool:
     """Return whether a password matches the hash; takes the same time for None. `BusyError` if too many wait."""
-    nobodys = _nobodys()
-    with _turn():
-        try:
-            return _hasher.verify(nobodys if kept is None else kept, password) and kept is not None
-        except (VerificationError, InvalidHashError):
-            return False
+    compared = _nobodys() if kept is None else kept
+    try:
+        return _computed(lambda: _hasher.verify(compared, password)) and kept is not None
+    except (VerificationError, InvalidHashError):
+        return False
 
 
 def is_outdated(kept: str) -> bool:
@@ -60,11 +66,27 @@ def _nobodys() -> str:
     return hashed(secrets.token_urlsafe())
 
 
-@contextmanager
-def _turn() -> Iterator[None]:
-    if not _turns.acquire(timeout=PATIENCE):
-        raise BusyError
+def _computed(step: Callable[[], T]) -> T:
+    """Run a step in one of the threads."""
+    waits.begins()
+    future = _threads().submit(step)
     try:
-        yield
-    finally:
-        _turns.release()
+        return future.result(PATIENCE)
+    except TimeoutError as error:
+        future.cancel()
+        raise BusyError from error
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="passwords", initializer=_lower_priority)
+
+
+def _lower_priority() -> None:
+    if sys.platform == "linux":  # elsewhere a priority belongs to the whole process
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+# A forked child has none of its parent's threads.
+os.register_at_fork(after_in_child=_threads.cache_clear)

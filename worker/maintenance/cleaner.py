@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from worker.accounts import login_throttle, sessions, tokens
+from worker.accounts import device_cookies, login_throttle, sessions, tokens
 from worker.config.errors import reason_of
 from worker.config.settings import get_settings
 from worker.database import processes, quotas
@@ -64,8 +64,8 @@ def forget_sessions() -> int:
 
 
 def forget_sign_ins() -> int:
-    """Delete old sign-in failures; return how many."""
-    return _in_batches(login_throttle.forget_old)
+    """Delete old attempts at signing in, and browsers that are not known any more; return how many."""
+    return _in_batches(login_throttle.forget_old) + _in_batches(device_cookies.forget_old)
 
 
 def forget_tokens() -> int:

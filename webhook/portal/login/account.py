@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from flask import Response, render_template, request, url_for
@@ -18,7 +20,7 @@ from webhook.portal.shared import cookies, flash
 from webhook.portal.shared.blueprint import bp
 from webhook.portal.shared.forms import Form
 from webhook.portal.shared.login_required import redirect_page, session
-from worker.accounts import admins, passwords, sessions
+from worker.accounts import admins, device_cookies, login_throttle, passwords, sessions
 from worker.accounts.sessions import Session
 from worker.config.settings import get_settings
 from worker.database.engine import transaction
@@ -49,9 +51,11 @@ def change_password() -> Any:  # noqa: ANN401 - a page or a redirect
     with transaction() as connection:
         admins.set_password(connection, current.admin_id, hashed)
         begun = sessions.begin(connection, current.admin_id)
+        browser = device_cookies.remember(connection, current.admin_id, cookies.get(request, cookies.BROWSER))
         sessions.add_notice(connection, begun.id, {"text": _CHANGED, "kind": flash.SUCCESS})
     response = redirect_page(url_for("portal.start" if current.must_change_password else "portal.account"))
     cookies.put(request, response, cookies.SESSION, begun.secret)
+    cookies.put(request, response, cookies.BROWSER, browser, device_cookies.KNOWN_SECONDS)
     return response
 
 
@@ -70,7 +74,7 @@ def choose_mails() -> Response:
 
 
 def _judge(form: Form, current: Session) -> None:
-    """Note why the password cannot be changed. Guesses of the old one are throttled as at sign-in."""
+    """Note why the password cannot be changed."""
     old, new, again = (form.value(name) for name in ("password", "new_password", "new_password_again"))
     fault = chosen.fault_of(new, current.email, current.tenant.name)
     if fault is None and new == old:
@@ -81,7 +85,17 @@ def _judge(form: Form, current: Session) -> None:
         form.wrong("new_password_again", "The passwords don't match. Enter the new password again.")
     if not old or len(old) > chosen.LONGEST:
         form.wrong("password", "Enter your current password." if not old else _WRONG)
-    elif not form.errors and checked(form, current.email, old, _WRONG) is None and form.status == 422:  # noqa: PLR2004
+    elif not form.errors:
+        _confirm(form, current, old)
+
+
+def _confirm(form: Form, current: Session, password: str) -> None:
+    """Note it if this is not the present password. Guesses are throttled, by session."""
+    throttle = partial(login_throttle.begin_signed_in, email=current.email, session_id=current.id)
+    if checked(form, current.email, password, _WRONG, throttle) is not None:
+        with transaction() as connection:
+            login_throttle.succeeded_signed_in(connection, current.email, current.id)
+    elif form.status == HTTPStatus.UNPROCESSABLE_ENTITY:
         form.errors["password"] = form.errors.pop("")
 
 

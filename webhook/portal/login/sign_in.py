@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Response, g, render_template, request, url_for
 
 from schemas import passwords as chosen
 from schemas.roles import Operation
+from webhook.http import refusals
 from webhook.http.access import needs
+from webhook.http.auth import client_address
 from webhook.http.concurrency_limits import PASSWORDS
 from webhook.portal.shared import cookies
 from webhook.portal.shared.blueprint import bp, open_to_all
@@ -16,8 +21,9 @@ from webhook.portal.shared.content_negotiation import local
 from webhook.portal.shared.durations import duration
 from webhook.portal.shared.forms import Form
 from webhook.portal.shared.login_required import redirect_page, session
-from worker.accounts import admins, kept_forms, login_throttle, passwords, sessions
+from worker.accounts import admins, device_cookies, kept_forms, login_throttle, passwords, sessions
 from worker.accounts.admins import Admin
+from worker.accounts.login_throttle import Attempt, Reason
 from worker.accounts.sessions import Over
 from worker.config.settings import get_settings
 from worker.database.engine import transaction
@@ -26,7 +32,12 @@ LONGEST_EMAIL = 254
 WRONG = "The e-mail address or password is incorrect. Check both, then try again."
 BUSY = "Many people are signing in right now. Try again in a few seconds."
 EXPIRED = "This temporary password has expired. Ask the person who gave it to you for a new one."
-TOO_MANY = "Too many failed attempts for this e-mail address. Wait {time}, then try again."
+WAIT = {
+    Reason.ADDRESS: "Too many failed attempts for this e-mail address. Wait {time}, then try again. "
+    "Browsers in which you have signed in before don't have to wait.",
+    Reason.NETWORK: "Too many failed attempts from your network. Wait {time}, then try again.",
+}
+_STRANGERS = "strangers"  # all browsers that are not known, in the limit of people who sign in at a time
 
 
 @bp.get("/")
@@ -45,7 +56,6 @@ def sign_in() -> Any:  # noqa: ANN401 - a page or a redirect
 
 @bp.post("/sign-in")
 @open_to_all
-@PASSWORDS
 def enter() -> Any:  # noqa: ANN401 - a page or a redirect
     form = Form.sent()
     email, password = admins.folded(form.value("email")), form.value("password")
@@ -56,7 +66,7 @@ def enter() -> Any:  # noqa: ANN401 - a page or a redirect
     elif len(email) > LONGEST_EMAIL or not email.isprintable() or len(password) > chosen.LONGEST:
         form.wrong("", WRONG)
     else:
-        admin = checked(form, email, password, WRONG)
+        admin = _signed_in(form, email, password)
     return _page(form) if admin is None else _let_in(form, admin)
 
 
@@ -77,39 +87,61 @@ def sign_out_everywhere() -> Response:
     return _out("everywhere")
 
 
-def checked(form: Form, email: str, password: str, wrong: str) -> Admin | None:
-    """Return the admin with a folded e-mail address and this password; else note the reason and return None."""
+def checked(
+    form: Form, email: str, password: str, wrong: str, throttle: Callable[[sa.Connection], Attempt]
+) -> Admin | None:
+    """Return the admin with a folded e-mail address and this password; else note the reason and return None.
+
+    `throttle` counts the attempt. Call `login_throttle.succeeded` or `succeeded_signed_in` after a success.
+    """
     with transaction() as connection:
-        wait = login_throttle.begin(connection, email)
+        attempt = throttle(connection)
         admin = admins.by_email(connection, email)
-    if wait:
-        form.wrong("", TOO_MANY.format(time=duration(wait)))
+    if attempt.wait:
+        form.wrong("", WAIT[attempt.reason].format(time=duration(attempt.wait)))
         form.status = 429
-        form.retry_after = wait
+        refusals.send_late()
+        form.retry_after = attempt.wait
         return None
     try:
         if not passwords.matches(password, None if admin is None else admin.password_hash) or admin is None:
-            _failed(form, email, wrong)
+            _failed(form, attempt, wrong)
             return None
         if admin.is_expired:
-            _failed(form, email, EXPIRED)
+            _failed(form, attempt, EXPIRED)
             return None
         fresh = passwords.hashed(password) if passwords.is_outdated(admin.password_hash) else None
     except passwords.BusyError:
         form.wrong("", BUSY)
         form.status = 503
+        refusals.send_late()
         return None
-    with transaction() as connection:
-        login_throttle.succeeded(connection, email)
-        if fresh is not None:
+    if fresh is not None:
+        with transaction() as connection:
             admins.rehash(connection, admin, fresh)
     return admin
 
 
-def _failed(form: Form, email: str, wrong: str) -> None:
-    with transaction() as connection:
-        wait = login_throttle.seconds_left(connection, email)
-    form.wrong("", f"{wrong} {TOO_MANY.format(time=duration(wait))}" if wait else wrong)
+def _signed_in(form: Form, email: str, password: str) -> Admin | None:
+    """Return the admin, as `checked`. Browsers that are known do not wait for those of strangers (R37)."""
+    source, browser = client_address(), cookies.get(request, cookies.BROWSER)
+    if browser is not None:
+        with transaction() as connection:
+            browser = browser if device_cookies.is_valid(connection, browser, email) else None
+    refusals.send_late(is_late=browser is None)
+    with PASSWORDS.held(browser or _STRANGERS):
+        refusals.send_late(is_late=False)
+        throttle = partial(login_throttle.begin, email=email, source=source, browser=browser)
+        admin = checked(form, email, password, WRONG, throttle)
+    if admin is not None:
+        with transaction() as connection:
+            login_throttle.succeeded(connection, email, source)
+    return admin
+
+
+def _failed(form: Form, attempt: Attempt, wrong: str) -> None:
+    wait = attempt.wait_after
+    form.wrong("", f"{wrong} {WAIT[attempt.reason].format(time=duration(wait))}" if wait else wrong)
 
 
 def _let_in(form: Form, admin: Admin) -> Response:
@@ -117,11 +149,13 @@ def _let_in(form: Form, admin: Admin) -> Response:
     old = cookies.get(request, cookies.SESSION)
     with transaction() as connection:
         begun = sessions.begin(connection, admin.id)
+        browser = device_cookies.remember(connection, admin.id, cookies.get(request, cookies.BROWSER))
         if old is not None:
             kept_forms.hand_over(connection, old, admin.id, begun.id)
             sessions.end(connection, old)
     response = redirect_page(local(form.value("next")))
     cookies.put(request, response, cookies.SESSION, begun.secret)
+    cookies.put(request, response, cookies.BROWSER, browser, device_cookies.KNOWN_SECONDS)
     cookies.drop(request, response, cookies.FORM)
     return response
 

@@ -1,4 +1,4 @@
-"""The portal's two cookies: one for the session, and one that ties the sign-in form to its browser."""
+"""The portal's cookies: for the session, for the browser, and one that ties the sign-in form to its browser."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from flask import Request, Response
 
 from worker.config.settings import get_settings
 
-SESSION, FORM = "numberyard", "numberyard-form"
+SESSION, FORM, BROWSER = "numberyard", "numberyard-form", "numberyard-browser"
 
 
 def is_secure(request: Request) -> bool:
@@ -23,12 +23,13 @@ def get(request: Request, name: str) -> str | None:
     return value if value and value.isascii() and len(value) <= 100 else None  # noqa: PLR2004 - ours have 43
 
 
-def put(request: Request, response: Response, name: str, value: str) -> None:
-    """Set a cookie until the browser is closed, for this host and not for scripts.
+def put(request: Request, response: Response, name: str, value: str, seconds: int | None = None) -> None:
+    """Set a cookie until the browser is closed or for so many seconds, for this host and not for scripts.
 
     RFC 6265bis; with the prefix `__Host-` over HTTPS.
     """
-    response.set_cookie(_full(request, name), value, secure=is_secure(request), httponly=True, samesite="Lax", path="/")
+    full, secure = _full(request, name), is_secure(request)
+    response.set_cookie(full, value, max_age=seconds, secure=secure, httponly=True, samesite="Lax", path="/")
 
 
 def drop(request: Request, response: Response, name: str) -> None:
