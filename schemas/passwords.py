@@ -1,6 +1,7 @@
-"""Rules for passwords: long, and without the owner's e-mail address and company name. No other requirements.
+"""Rules for passwords: long, not easily guessed, and without the owner's e-mail address and company name.
 
-Requirements for digits and signs make passwords worse (NIST SP 800-63B, section 3.1.1.2).
+Requirements for digits and signs make passwords worse, lists of common and breached passwords do not (NIST SP 800-63B,
+section 3.1.1.2). zxcvbn has such lists, and also finds their words in longer passwords, keyboard patterns and dates.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 SHORTEST = 12  # characters
 LONGEST = 256
 FEWEST_DIFFERENT = 5
+FEWEST_GUESSES = 100_000_000  # as zxcvbn estimates them: its score 3, "safely unguessable"
+_MOST_ESTIMATED = 72  # characters: more take seconds, and are not easily guessed unless their beginning is
 _SHORTEST_TOLD = 4  # of a name; a shorter one may be part of a password by chance
 
 
@@ -23,7 +26,17 @@ def fault_of(password: str, email: str, tenant: str) -> str | None:
     guessable = (_without_spaces(name) for name in (email, email.partition("@")[0], tenant))
     if any(len(name) >= _SHORTEST_TOLD and name in typed for name in guessable):
         return "Leave your e-mail address and your company's name out of it."
+    if _guesses(password, email, tenant) < FEWEST_GUESSES:
+        return "This is one of the passwords that are guessed first. Use a few words that have nothing in common."
     return None
+
+
+def _guesses(password: str, email: str, tenant: str) -> int:
+    """Return about how many guesses it takes to find the password."""
+    from zxcvbn import zxcvbn  # noqa: PLC0415 - its lists take 10 MB, which few processes need
+
+    related = [*email.replace("@", ".").split("."), *tenant.split(), "numberyard"]
+    return int(zxcvbn(password[:_MOST_ESTIMATED], user_inputs=related)["guesses"])
 
 
 def _without_spaces(text: str) -> str:
