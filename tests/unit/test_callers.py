@@ -50,6 +50,15 @@ async def begun(steps: Steps, count: int) -> list[Caller]:
     return list(steps.begun)
 
 
+def scope_of(path: str) -> dict[str, Any]:
+    """Of a request without credentials."""
+    return {
+        "type": "http", "method": "GET", "http_version": "1.1", "scheme": "http", "path": path,
+        "raw_path": path.encode(), "query_string": b"", "headers": [(b"host", b"h")], "server": ("h", 80),
+        "client": None,
+    }  # fmt: skip
+
+
 def test_r37_a_caller_who_sends_much_leaves_threads_to_others() -> None:
     async def run() -> None:
         pool, steps = Pool("test", threads=4, most=20, share=2), Steps()
@@ -168,12 +177,7 @@ def test_a_late_response_occupies_neither_a_thread_nor_the_queue(monkeypatch: py
             async def receive() -> dict[str, Any]:
                 return {"type": "http.request", "body": b"", "more_body": False}
 
-            scope = {
-                "type": "http", "method": "GET", "http_version": "1.1", "scheme": "http", "path": path,
-                "raw_path": path.encode(), "query_string": b"", "headers": [(b"host", b"h")], "server": ("h", 80),
-                "client": None,
-            }  # fmt: skip
-            await served(scope, receive, send)
+            await served(scope_of(path), receive, send)
 
         late = []
         for _ in range(20):  # more than the process takes at a time
@@ -187,3 +191,34 @@ def test_a_late_response_occupies_neither_a_thread_nor_the_queue(monkeypatch: py
         assert min(sent["/late"]) >= 0.5
 
     asyncio.run(run())
+
+
+def test_callers_behind_a_proxy_are_those_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the proxy, which would be one caller for all who have not signed in."""
+    seen: list[Caller] = []
+    enter = Pool.enter
+
+    def entered(pool: Pool, caller: Caller) -> bool:
+        seen.append(caller)
+        return enter(pool, caller)
+
+    monkeypatch.setattr(Pool, "enter", entered)
+
+    def application(_environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        start("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(_message: dict[str, Any]) -> None:
+        return
+
+    async def run() -> None:
+        served = gateway.Gateway(application, Settings())
+        for address in (b"192.0.2.1", b"192.0.2.2", b"192.0.2.1"):
+            fields = [(b"host", b"h"), (b"x-forwarded-for", address)]
+            await served({**scope_of("/"), "headers": fields, "client": ("127.0.0.1", 5)}, receive, send)
+
+    asyncio.run(run())
+    assert seen[0] == seen[2] != seen[1]

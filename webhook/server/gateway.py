@@ -54,7 +54,7 @@ class Exchange:
     incoming: Incoming
     receive: Receive
     send: Send
-    caller: Caller
+    caller: Caller = 0
     refusal: RequestCode | None = None
     is_answered_early: bool = False  # before the whole body was read
     has_left: bool = False  # the pool, before its response was sent
@@ -93,8 +93,7 @@ class Gateway:
         if connection is not None:
             connection.request_began()
         body = receive if connection is None else _until_input_ends(receive, connection)
-        caller = caller_of(_credentials(scope), peer[0] if peer else "")
-        exchange = Exchange(scope, _incoming(scope, body, self._rate), receive, send, caller)
+        exchange = Exchange(scope, _incoming(scope, body, self._rate), receive, send)
         try:
             await self._serve(exchange, peer[0] if peer else "")
         except DisconnectedError:
@@ -113,6 +112,7 @@ class Gateway:
             await _refuse(exchange, *fault)
             return
         client = self._clients.address_of(address, exchange.header(b"x-forwarded-for").decode("latin-1"))
+        exchange.caller = caller_of(_credentials(exchange.scope), client or address)
         if client is None:
             await self._serve_client(exchange)
         elif self._clients.enter(client):
