@@ -10,7 +10,7 @@ SHORTEST = 12  # characters
 LONGEST = 256
 FEWEST_DIFFERENT = 5
 FEWEST_GUESSES = 100_000_000  # as zxcvbn estimates them: its score 3, "safely unguessable"
-_MOST_ESTIMATED = 72  # characters: more take seconds, and are not easily guessed unless their beginning is
+_MOST_ESTIMATED = 72  # characters: zxcvbn takes no more, and a longer password is as good as its beginning, or better
 _SHORTEST_TOLD = 4  # of a name; a shorter one may be part of a password by chance
 
 
@@ -33,7 +33,7 @@ def fault_of(password: str, email: str, tenant: str) -> str | None:
 
 def _guesses(password: str, email: str, tenant: str) -> int:
     """Return about how many guesses it takes to find the password."""
-    from zxcvbn import zxcvbn  # noqa: PLC0415 - its lists take 10 MB, which few processes need
+    from zxcvbn import zxcvbn  # noqa: PLC0415 - few processes need its lists
 
     related = [*email.replace("@", ".").split("."), *tenant.split(), "numberyard"]
     return int(zxcvbn(password[:_MOST_ESTIMATED], user_inputs=related)["guesses"])

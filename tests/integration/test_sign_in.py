@@ -291,7 +291,7 @@ def test_r4_a_thousand_wrong_tries_do_not_keep_the_owner_out(anyone: Portal, dat
 
 
 def is_in_at(browser: Portal, seconds: float, database: sa.Engine) -> bool:
-    """Whether the right password lets somebody in within so many seconds; signs out again."""
+    """Sign in with the right password, after a wait of at most so many seconds, and out again; return if it worked."""
     answer = browser.try_in(KNOWN, PASSWORD) if isinstance(browser, Stranger) else browser.sign_in(KNOWN)
     if answer.status_code == 429 and seconds:
         wait = int(answer.headers["Retry-After"])

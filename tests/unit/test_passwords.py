@@ -87,6 +87,16 @@ def test_matches_its_password_only() -> None:
     assert not passwords.matches("correct horse battery", "none")
 
 
+@pytest.mark.usefixtures("quick_hashes")
+def test_r3_the_first_comparison_of_a_process_takes_as_long_with_and_without_an_account() -> None:
+    """The hash that stands for unknown addresses is computed once, whoever comes first."""
+    kept = passwords.hashed("correct horse battery")
+    for compared in (kept, None):
+        passwords._nobodys.cache_clear()  # noqa: SLF001
+        passwords.matches("something else", compared)
+        assert passwords._nobodys.cache_info().currsize == 1  # noqa: SLF001
+
+
 def test_old_parameters_are_noticed() -> None:
     assert passwords.is_outdated(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("x"))
     assert not passwords.is_outdated(passwords.hashed("x"))

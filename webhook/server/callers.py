@@ -61,12 +61,15 @@ class Pool:
         await self._get_thread(caller)
         loop, turn = asyncio.get_running_loop(), Turn(caller)
 
+        def notify(step: Callable[[Turn], None]) -> None:
+            with suppress(RuntimeError):  # the process ends, and its event loop has already
+                loop.call_soon_threadsafe(step, turn)
+
         def waits() -> None:
-            loop.call_soon_threadsafe(self._wait, turn)
+            notify(self._wait)
 
         def end(_future: Future[T]) -> None:
-            with suppress(RuntimeError):  # the process ends, and its event loop has already
-                loop.call_soon_threadsafe(self._end, turn)
+            notify(self._end)
 
         def run() -> T:
             before = on_wait.set(waits)

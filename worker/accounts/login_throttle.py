@@ -8,8 +8,8 @@ account or not (R3), and before the password is verified: parallel attempts get 
 - By e-mail address and network: 5 are free, then pauses of 1 to 15 minutes.
 - By e-mail address: after 20 attempts, a network that has not tried this address yet waits first, 5 to 20 seconds.
 
-So the owner signs in from a new browser within 30 seconds, however many others try. A count begins again after a day
-without an attempt. All times are those of the database.
+So the owner signs in from a new browser within 30 seconds, however many try from other networks. A count begins again
+after a day without an attempt. All times are those of the database.
 """
 
 from __future__ import annotations

@@ -42,7 +42,8 @@ def hashed(password: str) -> str:
 
 def matches(password: str, kept: str | None) -> bool:
     """Return whether a password matches the hash; takes the same time for None. `BusyError` if too many wait."""
-    compared = _nobodys() if kept is None else kept
+    nobodys = _nobodys()  # always: the first call computes it, and must not reveal that an address is unknown
+    compared = nobodys if kept is None else kept
     try:
         return _computed(lambda: _hasher.verify(compared, password)) and kept is not None
     except (VerificationError, InvalidHashError):
@@ -69,17 +70,12 @@ def _nobodys() -> str:
 def _computed(step: Callable[[], T]) -> T:
     """Run a step in one of the threads."""
     waits.begins()
-    future = _threads().submit(step)
+    future = _threads.submit(step)
     try:
         return future.result(PATIENCE)
     except TimeoutError as error:
         future.cancel()
         raise BusyError from error
-
-
-@lru_cache(maxsize=1)
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="passwords", initializer=_lower_priority)
 
 
 def _lower_priority() -> None:
@@ -88,5 +84,15 @@ def _lower_priority() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
-# A forked child has none of its parent's threads.
-os.register_at_fork(after_in_child=_threads.cache_clear)
+def _new_threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="passwords", initializer=_lower_priority)
+
+
+def _after_fork() -> None:
+    """Replace the threads in a child, which has none of its parent's."""
+    global _threads  # noqa: PLW0603 - one pool for the process
+    _threads = _new_threads()
+
+
+_threads = _new_threads()
+os.register_at_fork(after_in_child=_after_fork)
